@@ -1,0 +1,1 @@
+"""The store: named SQL queries beside small modules, a pool, transactions, migrations."""

@@ -1,0 +1,78 @@
+"""Pools and transactions. A transaction is opened at the edge and never held across a network call."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from core.domain.ids import TenantId
+from core.errors import Unavailable
+
+Connection = psycopg.AsyncConnection[tuple[object, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+
+@asynccontextmanager
+async def open_pool(
+    dsn: str, *, name: str, min_size: int = 1, max_size: int = 4
+) -> AsyncIterator[Pool]:
+    """A pool of connections to `dsn` (from Settings.dsn(role)); closed on leaving.
+
+    Waits up to 10 s for the first connection and then raises Unavailable, so that a process with a
+    wrong URL says so at its start instead of at its first message.
+    """
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=5.0,
+        max_idle=300.0,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+        name=name,
+    )
+    try:
+        await pool.open(wait=True, timeout=10.0)
+    except PoolTimeout as error:
+        await pool.close()
+        raise Unavailable(
+            "the database does not answer; check CARTEIRO_DATABASE_URL and that it is up"
+        ) from error
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=5.0)
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant_id: TenantId) -> AsyncIterator[Connection]:
+    """One transaction that sees one tenant's rows only.
+
+    The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a pooled
+    connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
+    """
+    async with _connection(pool) as connection, connection.transaction():
+        await connection.execute(
+            "select set_config('app.tenant_id', %s, true)", (str(tenant_id),), prepare=False
+        )
+        yield connection
+
+
+@asynccontextmanager
+async def platform_transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction of a role that serves every tenant (worker, data, operator).
+
+    Its queries name the tenant themselves; row-level security gives such a role all rows.
+    """
+    async with _connection(pool) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
+async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (PoolTimeout, psycopg.errors.AdminShutdown, psycopg.errors.CannotConnectNow) as error:
+        raise Unavailable("the database does not answer in time; nothing was written") from error
