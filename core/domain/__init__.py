@@ -1,0 +1,1 @@
+"""Pure rules: no file, socket, database or clock is touched in this package."""

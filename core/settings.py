@@ -1,0 +1,216 @@
+"""Every setting of the product, read from environment variables that begin with CARTEIRO_.
+
+No file is read: what runs is what the environment says. `Settings()` accepts missing addresses and
+keys, so that commands which don't need them work; the methods that hand them out raise
+ConfigurationError naming the variable to set. No method logs or prints a secret.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.dsn import DatabaseRole, for_sqlalchemy, parse_dsn, with_database_suffix, with_role
+from core.errors import ConfigurationError
+
+__all__ = ["DatabaseRole", "Settings", "get_settings"]
+
+ENV_PREFIX: Final = "CARTEIRO_"
+_BROKER_SCHEMES: Final = ("redis", "rediss", "redis+socket", "amqp", "amqps")
+_ADVICE: Final = {
+    "database_url": "the PostgreSQL address of database carteiro, e.g. postgresql://user@host/carteiro",
+    "broker_url": "redis://host:6379/0 or amqp://user:password@host:5672/",
+    "redis_url": "redis://host:6379/1",
+    "secret_key": "32 random bytes in base64 (openssl rand -base64 32)",
+    "meta_app_secret": "the app secret of the Meta app that signs the webhooks",
+    "meta_verify_token": "the verify token entered beside the webhook address at Meta",
+}
+
+
+class Settings(BaseSettings):
+    """The settings of one process, checked once at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_file=None, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    home: Path = Path(".carteiro")
+    environment: Literal["local", "ci", "production"] = "local"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    database_url: str = Field(default="", repr=False)
+    owner_database_url: str | None = Field(default=None, repr=False)
+    migrator_database_url: str | None = Field(default=None, repr=False)
+    app_database_url: str | None = Field(default=None, repr=False)
+    worker_database_url: str | None = Field(default=None, repr=False)
+    readonly_database_url: str | None = Field(default=None, repr=False)
+    warehouse_url: str | None = Field(default=None, repr=False)
+    dagster_database_url: str | None = Field(default=None, repr=False)
+    broker_url: str = Field(default="", repr=False)
+    redis_url: str = Field(default="", repr=False)
+
+    meta_base_url: str = "https://graph.facebook.com"
+    meta_api_version: str = Field(default="v26.0", pattern=r"^v\d{1,3}\.\d{1,2}$")
+    meta_app_secret: SecretStr = SecretStr("")
+    meta_app_secret_previous: SecretStr | None = None
+    meta_verify_token: SecretStr = SecretStr("")
+
+    secret_key: SecretStr = SecretStr("")
+    secret_key_previous: SecretStr | None = None
+    jwt_private_key: SecretStr | None = None
+
+    lake_url: str = ""
+    exports_dir: Path = Path()
+    usage_source: Literal["warehouse", "lake"] = "warehouse"
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=1, le=65535)
+    api_base_url: str = ""
+    sandbox_port: int = Field(default=8010, ge=0, le=65535)
+    dagster_port: int = Field(default=3000, ge=1, le=65535)
+
+    in_doubt_quiet_seconds: int = Field(default=900, ge=1)
+    in_doubt_give_up_seconds: int = Field(default=86_400, ge=1)
+    lease_seconds: int = Field(default=60, ge=1)
+    send_timeout_seconds: int = Field(default=30, ge=1)
+    meta_max_connections: int = Field(default=200, ge=1, le=10_000)
+    partition_days_ahead: int = Field(default=14, ge=1, le=400)
+
+    @field_validator("home", "exports_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """Relative folders belong to where the process was started, also after it moves."""
+        return value if value == Path() else value.expanduser().absolute()
+
+    @field_validator("meta_base_url", "api_base_url", mode="after")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("broker_url", mode="after")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and value.split("://")[0] not in _BROKER_SCHEMES:
+            raise ValueError(f"must begin with one of {', '.join(_BROKER_SCHEMES)}")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: object) -> object:
+        """An empty variable means what an absent one means; compose files write empty ones."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _derive(self) -> Self:
+        self._fill("home", self.home.absolute(), when=not self.home.is_absolute())
+        self._fill("lake_url", str(self.home / "lake"), when=not self.lake_url)
+        self._fill("exports_dir", self.home / "exports", when=self.exports_dir == Path())
+        derived = f"http://{self.api_host}:{self.api_port}"
+        self._fill("api_base_url", derived, when=not self.api_base_url)
+        if self.send_timeout_seconds >= self.lease_seconds:
+            # A lease that ends during the call would let a second worker send the same message.
+            raise ValueError("lease_seconds must be longer than send_timeout_seconds")
+        return self
+
+    def _fill(self, name: str, value: object, *, when: bool) -> None:
+        if when:
+            object.__setattr__(self, name, value)
+
+    def dsn(self, role: DatabaseRole) -> str:
+        """The address of database `carteiro` for a role, as a URL.
+
+        CARTEIRO_<ROLE>_DATABASE_URL when set, used as it is; else CARTEIRO_DATABASE_URL with
+        `SET ROLE carteiro_<role>` at the start of each session. Raises ConfigurationError.
+        """
+        own: str | None = getattr(self, f"{role.value}_database_url")
+        return own if own else with_role(self.require("database_url"), role)
+
+    def sqlalchemy_url(self, role: DatabaseRole) -> str:
+        """The same address for SQLAlchemy with psycopg 3 (Alembic)."""
+        return for_sqlalchemy(self.dsn(role), driver="psycopg")
+
+    def warehouse_dsn(self) -> str:
+        """The address of the warehouse: by default `<name>_warehouse` on the same server."""
+        return self.warehouse_url or self._beside("_warehouse")
+
+    def dagster_dsn(self) -> str:
+        """The address of Dagster's database: by default `<name>_dagster` on the same server."""
+        return self.dagster_database_url or self._beside("_dagster")
+
+    def _beside(self, suffix: str) -> str:
+        return with_database_suffix(self.require("database_url"), suffix)
+
+    def require(self, name: str) -> str:
+        """A setting that may be missing. Raises ConfigurationError naming its variable."""
+        value: str | SecretStr | None = getattr(self, name)
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not plain:
+            raise ConfigurationError(_missing(name))
+        return plain
+
+    def meta_app_secrets(self) -> tuple[bytes, ...]:
+        """The app secrets that may have signed a webhook, the current one first.
+
+        Raises ConfigurationError when none is set: an unset secret never means that all may pass.
+        """
+        current = self.require("meta_app_secret").encode()
+        previous = self.meta_app_secret_previous
+        return (current, previous.get_secret_value().encode()) if previous else (current,)
+
+    def problems(self) -> list[str]:
+        """What is still missing before all parts can run, one sentence each; empty when ready."""
+        found = [_missing(name) for name in _ADVICE if not _is_set(getattr(self, name))]
+        if self.environment == "production" and self.api_base_url.startswith("http://"):
+            found.append("CARTEIRO_API_BASE_URL: set the public https:// address of the API")
+        for name in ("database_url", "warehouse_url", "dagster_database_url"):
+            found.extend(_unreadable(name, getattr(self, name)))
+        return found
+
+    def check_ready(self) -> None:
+        """Raises ConfigurationError that lists all `problems` at once."""
+        found = self.problems()
+        if found:
+            raise ConfigurationError("; ".join(found))
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once. Raises ConfigurationError naming each bad variable.
+
+    Tests that change the environment call `get_settings.cache_clear()`.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_complaints(error))) from None
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    """One sentence a bad variable, never with its value, for that may be a secret."""
+    return [
+        f"{ENV_PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _missing(name: str) -> str:
+    return f"{ENV_PREFIX}{name.upper()} is not set: set it to {_ADVICE.get(name, 'a value')}"
+
+
+def _is_set(value: str | SecretStr) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _unreadable(name: str, value: str | None) -> list[str]:
+    try:
+        parse_dsn(value or "")
+    except ConfigurationError:
+        return [f"{ENV_PREFIX}{name.upper()} is not a PostgreSQL address"]
+    return []
