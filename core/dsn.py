@@ -21,6 +21,8 @@ class DatabaseRole(StrEnum):
     MIGRATOR = "migrator"
     APP = "app"
     WORKER = "worker"
+    DATA = "data"
+    OPERATOR = "operator"
     READONLY = "readonly"
 
     @property
@@ -43,9 +45,9 @@ def parse_dsn(dsn: str) -> dict[str, str]:
 
 
 def with_role(dsn: str, role: DatabaseRole) -> str:
-    """The same address, acting as `carteiro_<role>` from the first statement of each session."""
+    """The same address, acting as `carteiro_<role>` in UTC from the first statement of a session."""
     parts = parse_dsn(dsn)
-    options = (parts.get("options", ""), f"-c role={role.role_name}")
+    options = (parts.get("options", ""), f"-c role={role.role_name} -c timezone=UTC")
     return write_url({**parts, "options": " ".join(option for option in options if option)})
 
 

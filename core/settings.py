@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     migrator_database_url: str | None = Field(default=None, repr=False)
     app_database_url: str | None = Field(default=None, repr=False)
     worker_database_url: str | None = Field(default=None, repr=False)
+    data_database_url: str | None = Field(default=None, repr=False)
+    operator_database_url: str | None = Field(default=None, repr=False)
     readonly_database_url: str | None = Field(default=None, repr=False)
     warehouse_url: str | None = Field(default=None, repr=False)
     dagster_database_url: str | None = Field(default=None, repr=False)

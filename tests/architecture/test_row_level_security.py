@@ -48,7 +48,7 @@ def test_every_tenant_table_leads_its_primary_key_with_the_tenant(database: Sett
     assert wrong == []
 
 
-@pytest.mark.parametrize("role", [DatabaseRole.app, DatabaseRole.readonly])
+@pytest.mark.parametrize("role", [DatabaseRole.APP, DatabaseRole.READONLY])
 def test_without_a_tenant_these_roles_see_no_row(database: Settings, role: DatabaseRole) -> None:
     with psycopg.connect(database.database_url, autocommit=True) as admin:
         admin.execute(
@@ -64,19 +64,19 @@ def test_without_a_tenant_these_roles_see_no_row(database: Settings, role: Datab
 @pytest.mark.parametrize(
     ("role", "statement"),
     [
-        (DatabaseRole.app, "update app.consents set action = 'granted'"),
-        (DatabaseRole.app, "delete from app.messages"),
-        (DatabaseRole.app, "select body from raw.webhook_bodies"),
-        (DatabaseRole.app, "insert into app.tenants default values"),
-        (DatabaseRole.app, "update billing.invoices set total = 0"),
-        (DatabaseRole.worker, "delete from app.consents"),
-        (DatabaseRole.worker, "update raw.message_events set event_type = 'read'"),
-        (DatabaseRole.worker, "update billing.meta_rates set rate = 0"),
-        (DatabaseRole.data, "update app.messages set state = 'read'"),
-        (DatabaseRole.data, "delete from raw.message_events"),
-        (DatabaseRole.readonly, "select address from app.contacts"),
-        (DatabaseRole.readonly, "select pseudonym_key from app.tenants"),
-        (DatabaseRole.readonly, "update app.campaigns set name = 'x'"),
+        (DatabaseRole.APP, "update app.consents set action = 'granted'"),
+        (DatabaseRole.APP, "delete from app.messages"),
+        (DatabaseRole.APP, "select body from raw.webhook_bodies"),
+        (DatabaseRole.APP, "insert into app.tenants default values"),
+        (DatabaseRole.APP, "update billing.invoices set total = 0"),
+        (DatabaseRole.WORKER, "delete from app.consents"),
+        (DatabaseRole.WORKER, "update raw.message_events set event_type = 'read'"),
+        (DatabaseRole.WORKER, "update billing.meta_rates set rate = 0"),
+        (DatabaseRole.DATA, "update app.messages set state = 'read'"),
+        (DatabaseRole.DATA, "delete from raw.message_events"),
+        (DatabaseRole.READONLY, "select address from app.contacts"),
+        (DatabaseRole.READONLY, "select pseudonym_key from app.tenants"),
+        (DatabaseRole.READONLY, "update app.campaigns set name = 'x'"),
     ],
 )
 def test_a_role_is_refused_what_is_not_its_work(
