@@ -53,22 +53,23 @@ create function app.pseudonym(key bytea, id uuid) returns uuid
         encode(sha256(key || sha256(key || uuid_send(id))), 'hex') from 1 for 32
     )::uuid;
 
--- The order of message states: a webhook moves a message forward only.
+-- The order of message states: a webhook moves a message forward only. The same table as
+-- core/domain/message_state.py, held equal by a test.
 create function app.state_rank(state text) returns smallint
     language sql immutable parallel safe
     return (case state
-        when 'excluded' then 0
-        when 'queued' then 1
-        when 'sending' then 2
-        when 'in_doubt' then 3
-        when 'accepted' then 4
+        when 'queued' then 0
+        when 'sending' then 1
+        when 'in_doubt' then 2
+        when 'cancelled' then 2
+        when 'expired' then 2
+        when 'accepted' then 3
         when 'held' then 4
-        when 'expired' then 5
-        when 'cancelled' then 5
-        when 'failed' then 5
-        when 'sent' then 6
+        when 'sent' then 5
+        when 'failed' then 6
         when 'delivered' then 7
         when 'read' then 8
+        when 'excluded' then 9
     end)::smallint;
 
 -- Equality in a GiST exclusion constraint without the btree_gist extension, which not every server
@@ -167,6 +168,8 @@ create table app.phone_numbers (
     throughput_per_second integer not null default 80 check (throughput_per_second > 0),
     -- Messages a second that the pacer grants now (AIMD on 130429).
     granted_per_second numeric(8, 2) not null default 80,
+    -- When Meta last said 130429: the grant falls at most once a second, and rises only later.
+    throttled_at timestamptz,
     paused_until timestamptz,
     pause_reason text,
     synced_at timestamptz,
@@ -301,6 +304,7 @@ create table app.imports (
     rows_read integer not null default 0,
     rows_created integer not null default 0,
     rows_updated integer not null default 0,
+    rows_unchanged integer not null default 0,
     rows_merged integer not null default 0,
     rows_refused integer not null default 0,
     refused_by_reason jsonb not null default '{}',
@@ -756,7 +760,10 @@ create table ops.extractions (
     files jsonb not null,
     -- Rows of transactions below this were visible; nothing below it can appear later.
     horizon xid8 not null,
-    -- True when the day is over and no older transaction lived: the partition cannot grow.
+    -- Set by the first read after the day's end: once the horizon has passed it, every transaction
+    -- that could have written into the day is over.
+    closes_at xid8,
+    -- True when the day is over and every such transaction had ended: the partition cannot grow.
     closed boolean not null,
     extracted_at timestamptz not null default now(),
     primary key (table_name, ingest_date)
@@ -966,6 +973,8 @@ grant update (state, reason, state_changed_at) on app.messages to carteiro_app;
 grant select, insert, update on app.whatsapp_accounts, app.phone_numbers to carteiro_app;
 -- Landing writes bodies without reading them back; the events of a change go with the change.
 grant insert on raw.webhook_bodies, raw.webhook_queue, raw.message_events to carteiro_app;
+-- The queue row needs the key that the body row was given; the body itself stays unreadable.
+grant select (body_id, received_at) on raw.webhook_bodies to carteiro_app;
 grant select on raw.message_events, raw.webhook_quarantine to carteiro_app;
 grant select on all tables in schema billing to carteiro_app;
 

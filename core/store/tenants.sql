@@ -1,0 +1,65 @@
+-- get_tenant --
+-- The tenant as it may see itself, with the plan that is valid today in its own zone.
+select
+    t.tenant_id,
+    t.slug,
+    t.name,
+    t.timezone,
+    t.currency,
+    t.locale,
+    t.default_region,
+    t.status,
+    t.created_at,
+    p.code as plan
+from app.tenants as t
+left join billing.subscriptions as s
+    on t.tenant_id = s.tenant_id and s.valid @> (now() at time zone t.timezone)::date
+left join billing.plan_versions as v on s.plan_version_id = v.plan_version_id
+left join billing.plans as p on v.plan_id = p.plan_id
+where t.tenant_id = %(tenant_id)s
+
+-- get_tenant_region --
+-- The country that numbers without a calling code belong to.
+select t.default_region
+from app.tenants as t
+where t.tenant_id = %(tenant_id)s
+
+-- find_tenant_by_slug --
+-- A tenant by the name people use for it.
+-- cross-tenant: an operator command starts from the slug.
+select t.tenant_id, t.name, t.timezone, t.currency, t.status
+from app.tenants as t
+where t.slug = %(slug)s
+
+-- insert_tenant --
+-- A new tenant with its own pseudonym key.
+insert into app.tenants (
+    tenant_id, slug, name, timezone, currency, locale, default_region, pseudonym_key
+)
+values (
+    %(tenant_id)s, %(slug)s, %(name)s, %(timezone)s, %(currency)s, %(locale)s,
+    %(default_region)s, %(pseudonym_key)s
+)
+on conflict (slug) do nothing
+returning tenant_id
+
+-- insert_subscription --
+-- Subscribes a tenant to the newest version of a plan, from a day of its own zone on.
+insert into billing.subscriptions (tenant_id, subscription_id, plan_version_id, valid)
+select
+    %(tenant_id)s as tenant_id,
+    %(subscription_id)s as subscription_id,
+    v.plan_version_id,
+    daterange(%(valid_from)s, null) as valid
+from billing.plan_versions as v
+inner join billing.plans as p on v.plan_id = p.plan_id
+where p.code = %(plan)s
+order by v.version desc
+limit 1
+returning subscription_id
+
+-- list_plan_codes --
+-- The plans one may subscribe to.
+select p.code
+from billing.plans as p
+order by p.code
