@@ -1,0 +1,173 @@
+-- insert_single_message --
+-- One message outside any campaign, queued, with its `planned` event.
+with message as (
+    insert into app.messages (
+        tenant_id, message_id, contact_id, contact_pseudonym, phone_number_id, waba_id, address,
+        country, market, kind, template_id, category, content, expires_at
+    )
+    values (
+        %(tenant_id)s, %(message_id)s, %(contact_id)s, %(contact_pseudonym)s, %(phone_number_id)s,
+        %(waba_id)s, %(address)s, %(country)s, %(market)s, %(kind)s, %(template_id)s, %(category)s,
+        %(content)s::jsonb, %(expires_at)s
+    )
+    returning
+        tenant_id, message_id, contact_pseudonym, waba_id, phone_number_id, category, country,
+        market, created_at
+)
+
+insert into raw.message_events (
+    tenant_id, message_id, contact_pseudonym, waba_id, phone_number_id, event_type, category,
+    country, market, occurred_at
+)
+select
+    m.tenant_id, m.message_id, m.contact_pseudonym, m.waba_id, m.phone_number_id, 'planned',
+    m.category, m.country, m.market, m.created_at
+from message as m
+
+-- find_market --
+-- The market of a number today: the longest calling prefix that covers it.
+select m.market
+from billing.market_map as m
+where m.calling_prefix = any(%(prefixes)s::text[])
+    and m.valid @> %(on_date)s::date
+order by length(m.calling_prefix) desc, m.iso = %(country)s desc
+limit 1
+
+-- list_messages --
+-- Messages, newest first, by campaign, contact and state when asked.
+select
+    m.message_id,
+    m.campaign_id,
+    m.contact_id,
+    m.phone_number_id,
+    m.kind,
+    m.template_id,
+    m.category,
+    m.country,
+    m.market,
+    m.state,
+    m.exclusion_reason,
+    m.reason,
+    m.error_code,
+    m.conflict,
+    m.attempt_no,
+    m.billable,
+    m.created_at,
+    m.state_changed_at
+from app.messages as m
+where m.tenant_id = %(tenant_id)s
+    and (%(after)s::uuid is null or m.message_id < %(after)s::uuid)
+    and (%(campaign_id)s::uuid is null or m.campaign_id = %(campaign_id)s::uuid)
+    and (%(contact_id)s::uuid is null or m.contact_id = %(contact_id)s::uuid)
+    and (%(state)s::text is null or m.state = %(state)s::text)
+order by m.message_id desc
+limit %(limit)s
+
+-- get_message --
+-- One message with what its explanation needs.
+select
+    m.message_id,
+    m.campaign_id,
+    m.contact_id,
+    m.phone_number_id,
+    m.waba_id,
+    m.address,
+    m.country,
+    m.market,
+    m.kind,
+    m.template_id,
+    m.category,
+    m.content,
+    m.state,
+    m.exclusion_reason,
+    m.reason,
+    m.error_code,
+    m.conflict,
+    m.attempt_no,
+    m.billable,
+    m.pricing_model,
+    m.pricing_type,
+    m.pricing_category,
+    m.created_at,
+    m.state_changed_at,
+    m.expires_at,
+    m.accepted_at,
+    m.sent_at,
+    m.delivered_at,
+    m.read_at,
+    m.failed_at
+from app.messages as m
+where m.tenant_id = %(tenant_id)s and m.message_id = %(message_id)s
+
+-- list_attempts --
+-- Every attempt to send a message, first to last.
+select
+    a.attempt_no,
+    a.outcome,
+    a.claimed_at,
+    a.requested_at,
+    a.answered_at,
+    a.http_status,
+    a.error_code,
+    a.error_subcode,
+    a.error_detail,
+    a.fbtrace_id
+from app.message_attempts as a
+where a.tenant_id = %(tenant_id)s and a.message_id = %(message_id)s
+order by a.attempt_no
+
+-- list_events --
+-- Everything that became of a message, in the order we learned it.
+select
+    e.event_type,
+    e.occurred_at,
+    e.ingested_at,
+    e.attempt_no,
+    e.error_code,
+    e.reason,
+    e.billable,
+    e.pricing_model,
+    e.pricing_type,
+    e.pricing_category
+from raw.message_events as e
+where e.tenant_id = %(tenant_id)s and e.message_id = %(message_id)s
+order by e.ingested_at, e.event_id
+
+-- list_status_webhooks --
+-- The statuses Meta reported of a message, each counted once.
+select k.status, k.occurred_at, k.applied_at
+from app.message_wamids as w
+inner join app.status_keys as k on w.tenant_id = k.tenant_id and w.wamid = k.wamid
+where w.tenant_id = %(tenant_id)s and w.message_id = %(message_id)s
+order by k.applied_at, k.occurred_at
+
+-- get_template_pin --
+-- The template a message was built from, and what its campaign pinned.
+select
+    t.name,
+    t.language,
+    t.category,
+    t.status,
+    t.version_hash as present_version_hash,
+    c.template_version_hash as pinned_version_hash
+from app.templates as t
+left join app.campaigns as c
+    on c.tenant_id = %(tenant_id)s and c.campaign_id = %(campaign_id)s
+where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+
+-- get_consent_used --
+-- The newest ledger entry for a purpose that was there when the message was made.
+select c.consent_id, c.purpose, c.action, c.channel, c.text_version, c.occurred_at
+from app.consents as c
+where c.tenant_id = %(tenant_id)s
+    and c.contact_id = %(contact_id)s
+    and c.purpose = %(purpose)s
+    and c.recorded_at <= %(as_of)s
+order by c.occurred_at desc, c.consent_id desc
+limit 1
+
+-- get_provider_facts --
+-- The conservation of one message: how many wamids it ever had.
+select count(*) as wamids
+from app.message_wamids as w
+where w.tenant_id = %(tenant_id)s and w.message_id = %(message_id)s
