@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the shared RabbitMQ or Redis run in one worker, one after the other."""
     for item in items:
         callspec = getattr(item, "callspec", None)
-        values = set(callspec.params.values()) if callspec else set()
+        values = list(callspec.params.values()) if callspec else []
         for shared in ("rabbitmq", "redis"):
             if shared in values:
                 item.add_marker(pytest.mark.xdist_group(shared))
