@@ -1,6 +1,5 @@
 """Starting and ending child processes so that none outlives its supervisor."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -16,8 +15,7 @@ import psutil
 #: Environment variable that every descendant inherits; its value is `Home.identity()`.
 MARKER = "CARTEIRO_STACK_ID"
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +45,17 @@ def start(command: Command, *, log_file: Path, stack_id: str) -> subprocess.Pope
     SIGKILL; call it from a thread that lives as long as the supervisor.
     """
     account = command.account
+    ids = (str(account.uid), str(account.gid)) if account else ("-", "-")
+    launcher = (sys.executable, "-I", "-S", str(_LAUNCHER))
     with log_file.open("ab") as log:
         return subprocess.Popen(
-            command.argv,
+            [*launcher, str(os.getpid()), str(int(command.stop_signal)), *ids, *command.argv],
             env={**command.environment, MARKER: stack_id},
             cwd=command.directory,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent(os.getpid(), command.stop_signal),  # noqa: PLW1509
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
         )
 
 
@@ -72,13 +68,13 @@ def stop(process: subprocess.Popen[bytes], command: Command) -> bool:
         process.wait(command.stop_timeout_seconds)
     except subprocess.TimeoutExpired:
         polite = False
-    kill_session(process)
+    kill_group(process)
     process.wait()
     return polite
 
 
-def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL the process and every child that stayed in its process group."""
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL the process and every descendant that stayed in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -151,15 +147,3 @@ def _postmasters_first(found: Iterable[psutil.Process]) -> list[psutil.Process]:
         return False
 
     return [process for process in found if not is_backend(process)]
-
-
-def _die_with_parent(parent: int, stop_signal: signal.Signals) -> Callable[[], None]:
-    def set_death_signal() -> None:
-        # Runs in the child after its uid changed (a change would clear the setting), before exec.
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return set_death_signal

@@ -61,6 +61,7 @@ def postgres_version(url: str) -> str | None:
 
 
 def rabbitmq_version(url: str) -> str | None:
+    import amqp
     import kombu
 
     connection = kombu.Connection(url, connect_timeout=3)
@@ -68,7 +69,7 @@ def rabbitmq_version(url: str) -> str | None:
         connection.connect()
         properties = connection.connection.server_properties
         return str(properties.get("version"))
-    except (OSError, *connection.connection_errors):
+    except (OSError, amqp.AMQPError):
         return None
     finally:
         connection.release()
