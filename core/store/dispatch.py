@@ -1,0 +1,162 @@
+"""Claims and outcomes: the two transactions around a send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from core.domain.ids import ContactId, MessageId, PhoneNumberId, TemplateId, TenantId, WabaId
+from core.store.database import Connection
+from core.store.queries import load
+
+_SQL = load("dispatch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedMessage:
+    """A message that is ours to send until its lease ends; `content` lacks address and token."""
+
+    message_id: MessageId
+    attempt_no: int
+    contact_id: ContactId
+    template_id: TemplateId | None
+    waba_id: WabaId
+    address: str
+    content: dict[str, object]
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOutcome:
+    """What became of one attempt.
+
+    `outcome` is the attempt's own word (accepted, held, rejected, throttled, not_sent, in_doubt),
+    `state` the message's: accepted, held, failed, in_doubt, or queued when it waits for
+    `not_before`.
+    """
+
+    message_id: MessageId
+    attempt_no: int
+    outcome: str
+    state: str
+    claimed_at: datetime
+    wamid: str | None = None
+    error_code: int | None = None
+    not_before: datetime | None = None
+    requested_at: datetime | None = None
+    answered_at: datetime | None = None
+    http_status: int | None = None
+    error_subcode: int | None = None
+    error_detail: str | None = None
+    fbtrace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIdentity:
+    """An address that Meta says is this contact's: kind is wa_id or bsuid."""
+
+    contact_id: ContactId
+    kind: str
+    value: str
+
+
+async def claim_messages(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    phone_number_id: PhoneNumberId,
+    message_ids: Sequence[MessageId],
+    worker: str,
+    lease_seconds: int,
+) -> list[ClaimedMessage]:
+    """Take what may be sent now, in one statement; commit before you send.
+
+    Whoever opted out or was suppressed by a transaction that committed before this statement is
+    cancelled here, with an event, and never returned.
+    """
+    async with connection.cursor(row_factory=class_row(ClaimedMessage)) as cursor:
+        await cursor.execute(
+            _SQL.claim_messages,
+            {
+                "tenant_id": tenant_id,
+                "phone_number_id": phone_number_id,
+                "message_ids": list(message_ids),
+                "lowest": min(message_ids),
+                "highest": max(message_ids),
+                "worker": worker,
+                "lease_seconds": lease_seconds,
+            },
+        )
+        return await cursor.fetchall()
+
+
+async def record_outcomes(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    worker: str,
+    outcomes: Sequence[SendOutcome],
+) -> int:
+    """Record a ticket's outcomes; returns how many messages got a second wamid (sent twice)."""
+    ids = [outcome.message_id for outcome in outcomes]
+    cursor = await connection.execute(
+        _SQL.record_outcomes,
+        {
+            "tenant_id": tenant_id,
+            "worker": worker,
+            "message_ids": ids,
+            "lowest": min(ids),
+            "highest": max(ids),
+            "attempt_nos": [outcome.attempt_no for outcome in outcomes],
+            "outcomes": [outcome.outcome for outcome in outcomes],
+            "states": [outcome.state for outcome in outcomes],
+            "wamids": [outcome.wamid for outcome in outcomes],
+            "error_codes": [outcome.error_code for outcome in outcomes],
+            "not_befores": [outcome.not_before for outcome in outcomes],
+            "claimed_ats": [outcome.claimed_at for outcome in outcomes],
+            "requested_ats": [outcome.requested_at for outcome in outcomes],
+            "answered_ats": [outcome.answered_at for outcome in outcomes],
+            "http_statuses": [outcome.http_status for outcome in outcomes],
+            "error_subcodes": [outcome.error_subcode for outcome in outcomes],
+            "error_details": [outcome.error_detail for outcome in outcomes],
+            "fbtrace_ids": [outcome.fbtrace_id for outcome in outcomes],
+        },
+    )
+    row = await cursor.fetchone()
+    return int(str(row[1])) if row else 0
+
+
+async def link_identities(
+    connection: Connection, *, tenant_id: TenantId, identities: Sequence[NewIdentity]
+) -> None:
+    """Remember addresses Meta answered with; one that belongs to somebody else stays theirs."""
+    if not identities:
+        return
+    await connection.execute(
+        _SQL.link_identities,
+        {
+            "tenant_id": tenant_id,
+            "kinds": [identity.kind for identity in identities],
+            "identities": [identity.value for identity in identities],
+            "contact_ids": [identity.contact_id for identity in identities],
+        },
+    )
+
+
+async def find_account_token(
+    connection: Connection, *, tenant_id: TenantId, waba_id: WabaId
+) -> bytes | None:
+    """The encrypted access token of an account, or None when there is no such account."""
+    cursor = await connection.execute(
+        _SQL.get_account_token, {"tenant_id": tenant_id, "waba_id": waba_id}
+    )
+    row = await cursor.fetchone()
+    return bytes(row[0]) if row and isinstance(row[0], (bytes, memoryview)) else None
+
+
+async def run(connection: Connection, query: LiteralString, **values: object) -> int:
+    """Run one of the small statements of dispatch.sql; returns the rows it touched."""
+    cursor = await connection.execute(query, values)
+    return cursor.rowcount

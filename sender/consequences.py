@@ -1,0 +1,203 @@
+"""What an error means beyond the one message: slow down, pause, halt, suppress, tell people.
+
+The worker learns errors from answers, the applier from `failed` webhooks; both end here. The atlas
+(core/domain/provider_errors.py) decides, this module only carries it out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from psycopg.types.json import Jsonb
+
+from core.domain.ids import ContactId, PhoneNumberId, TemplateId, TenantId, WabaId, new_id
+from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, RetryClass
+from core.store import dispatch
+from core.store.database import Connection
+from core.store.queries import load
+
+_SQL = load("dispatch")
+_CONSENT_NAMESPACE: Final = UUID("6f0a4c1e-7d6b-5b0e-9a51-0c7a9b2f3d11")
+_UNDELIVERABLE_SECONDS: Final = 30 * 86_400
+"""131026: not on WhatsApp, or too old an app. People install it, so not for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequence:
+    """An error and whom it is about."""
+
+    error: ProviderError
+    tenant_id: TenantId
+    waba_id: WabaId
+    phone_number_id: PhoneNumberId
+    contact_id: ContactId | None
+    template_id: TemplateId | None
+    occurred_at: datetime
+
+
+async def apply_consequences(connection: Connection, found: Iterable[Consequence]) -> None:
+    """Carry out each consequence once, in a fixed order so that two processes cannot deadlock."""
+    unique: dict[tuple[str, ...], Consequence] = {}
+    for consequence in found:
+        unique.setdefault(_subject(consequence), consequence)
+    for _, consequence in sorted(unique.items()):
+        await _apply(connection, consequence)
+
+
+def _subject(consequence: Consequence) -> tuple[str, ...]:
+    """What a consequence is about: a thousand throttled sends slow their number once."""
+    error = consequence.error
+    subject = {
+        ErrorScope.RECIPIENT: consequence.contact_id,
+        ErrorScope.MESSAGE: consequence.template_id,
+        ErrorScope.TEMPLATE: consequence.template_id,
+        ErrorScope.NUMBER: consequence.phone_number_id,
+        ErrorScope.ACCOUNT: consequence.waba_id,
+    }[error.scope]
+    return (error.action, str(error.code), str(consequence.tenant_id), str(subject))
+
+
+async def _apply(connection: Connection, consequence: Consequence) -> None:
+    error = consequence.error
+    if error.action is ErrorAction.DELAY:
+        await _delay(connection, consequence)
+    elif error.action is ErrorAction.SUPPRESS:
+        await _suppress(connection, consequence)
+    elif error.action in {ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE, ErrorAction.BREAKER}:
+        await _stop(connection, consequence)
+    if not error.known:
+        await open_alert(
+            connection,
+            tenant_id=consequence.tenant_id,
+            kind="unknown_error_code",
+            subject=str(error.code),
+            detail=error.advice,
+        )
+
+
+async def _delay(connection: Connection, consequence: Consequence) -> None:
+    error = consequence.error
+    number = {
+        "tenant_id": consequence.tenant_id,
+        "phone_number_id": consequence.phone_number_id,
+    }
+    if error.scope is ErrorScope.NUMBER and (error.wait_seconds or 1) <= 1:
+        await dispatch.run(connection, _SQL.slow_number, **number)
+    elif error.scope in {ErrorScope.NUMBER, ErrorScope.ACCOUNT}:
+        # Every other send would meet the same answer: rest instead of asking again.
+        await dispatch.run(
+            connection,
+            _SQL.pause_number,
+            **number,
+            seconds=error.wait_seconds,
+            reason=f"{error.code} {error.name}",
+        )
+
+
+async def _suppress(connection: Connection, consequence: Consequence) -> None:
+    error, contact_id = consequence.error, consequence.contact_id
+    if contact_id is None:
+        return
+    if error.writes_opt_out:
+        await record_opt_out(
+            connection,
+            tenant_id=consequence.tenant_id,
+            contact_id=contact_id,
+            granted=False,
+            channel="whatsapp_error",
+            evidence={"error_code": error.code},
+            occurred_at=consequence.occurred_at,
+        )
+        return
+    await dispatch.run(
+        connection,
+        _SQL.suppress_contact,
+        tenant_id=consequence.tenant_id,
+        contact_id=contact_id,
+        reason=error.name,
+        error_code=error.code,
+        seconds=_UNDELIVERABLE_SECONDS if error.code == 131026 else None,
+    )
+
+
+async def _stop(connection: Connection, consequence: Consequence) -> None:
+    error = consequence.error
+    reason = f"{error.code} {error.name}"
+    tenant_id = consequence.tenant_id
+    if error.action is ErrorAction.BREAKER:
+        kind, subject = "account_blocked", str(consequence.waba_id)
+        await dispatch.run(
+            connection, _SQL.block_account, tenant_id=tenant_id, waba_id=subject, reason=reason
+        )
+    elif error.action is ErrorAction.PAUSE:
+        kind, subject = "number_paused", str(consequence.phone_number_id)
+        heals = error.retry is RetryClass.PAUSE
+        await dispatch.run(
+            connection,
+            _SQL.pause_number,
+            tenant_id=tenant_id,
+            phone_number_id=subject,
+            seconds=error.wait_seconds if heals else None,
+            reason=reason,
+        )
+    else:
+        if consequence.template_id is None:
+            return
+        kind, subject = "template_halted", str(consequence.template_id)
+        await dispatch.run(
+            connection,
+            _SQL.halt_template,
+            tenant_id=tenant_id,
+            template_id=consequence.template_id,
+            reason=reason,
+        )
+    await open_alert(
+        connection, tenant_id=tenant_id, kind=kind, subject=subject, detail=error.advice
+    )
+
+
+async def open_alert(
+    connection: Connection, *, tenant_id: TenantId, kind: str, subject: str, detail: str
+) -> None:
+    """Tell people about a subject, once while it is open; later times are counted."""
+    await dispatch.run(
+        connection,
+        _SQL.open_alert,
+        tenant_id=tenant_id,
+        alert_id=new_id(),
+        kind=kind,
+        subject=subject,
+        detail=detail,
+    )
+
+
+async def record_opt_out(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    contact_id: ContactId,
+    granted: bool,
+    channel: str,
+    evidence: dict[str, object],
+    occurred_at: datetime,
+) -> None:
+    """Write Meta's word on a person's marketing consent into the ledger.
+
+    Meta repeats itself: the entry's id is made of what it says, so a repetition changes nothing.
+    """
+    action = "granted" if granted else "revoked"
+    said = f"{tenant_id}/{contact_id}/marketing/{action}/{channel}/{occurred_at.isoformat()}"
+    await dispatch.run(
+        connection,
+        _SQL.record_consent,
+        tenant_id=tenant_id,
+        consent_id=uuid5(_CONSENT_NAMESPACE, said),
+        contact_id=contact_id,
+        purpose="marketing",
+        action=action,
+        channel=channel,
+        evidence=Jsonb(evidence),
+        occurred_at=occurred_at,
+    )

@@ -1,0 +1,1 @@
+"""The worker: takes tickets, claims their messages, sends them, records what happened."""

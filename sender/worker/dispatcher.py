@@ -1,0 +1,231 @@
+"""One ticket from claim to recorded outcome: claim, commit, send, record. No transaction is open
+while the network is."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+
+from core.broker.envelopes import Ticket
+from core.clock import utc_now
+from core.domain.ids import TenantId, WabaId
+from core.errors import CarteiroError, Unavailable
+from core.secrets import decrypt, sign_callback
+from core.settings import Settings
+from core.store import dispatch
+from core.store.database import Pool, platform_transaction
+from core.store.dispatch import ClaimedMessage, NewIdentity
+from core.whatsapp.client import CloudApi, SendAccepted
+from core.whatsapp.payloads import addressed
+from sender.consequences import Consequence, apply_consequences
+from sender.worker.outcomes import (
+    Judgement,
+    Moment,
+    judge_accepted,
+    judge_error,
+    judge_in_doubt,
+    judge_not_sent,
+)
+
+_TOKEN_SECONDS: Final = 60.0
+_RECORD_TRIES: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One message, what is to be recorded, and what Meta answered when it accepted."""
+
+    message: ClaimedMessage
+    judgement: Judgement
+    answer: SendAccepted | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Tokens:
+    """Access tokens in clear, for a minute each; a 190 forgets them at once."""
+
+    pool: Pool
+    _known: dict[tuple[TenantId, WabaId], tuple[float, str]] = field(default_factory=dict)
+
+    async def find(self, tenant_id: TenantId, waba_id: WabaId) -> str:
+        """The token of an account. Raises Unavailable when there is none."""
+        found = self._known.get((tenant_id, waba_id))
+        if found and found[0] > time.monotonic():
+            return found[1]
+        async with platform_transaction(self.pool) as connection:
+            blob = await dispatch.find_account_token(
+                connection, tenant_id=tenant_id, waba_id=waba_id
+            )
+        if blob is None:
+            raise Unavailable("an account has no access token")
+        token = decrypt(blob, context=f"waba-token:{tenant_id}")
+        self._known[(tenant_id, waba_id)] = (time.monotonic() + _TOKEN_SECONDS, token)
+        return token
+
+    def forget(self, tenant_id: TenantId, waba_id: WabaId) -> None:
+        """Read it anew next time."""
+        self._known.pop((tenant_id, waba_id), None)
+
+
+class Dispatcher:
+    """Carries out tickets; many at once in one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        session: aiohttp.ClientSession,
+        *,
+        worker: str,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`worker` names this process in claims and attempts; `stopping` ends sending early."""
+        self._settings = settings
+        self._pool = pool
+        self._session = session
+        self._worker = worker
+        self._stopping = stopping
+        self._tokens = Tokens(pool=pool)
+        # Our own gate before the connector's queue: the lease is checked after the wait, not before.
+        self._gate = asyncio.Semaphore(settings.meta_max_connections)
+
+    async def handle(self, ticket: Ticket) -> list[Sent]:
+        """Claim, send, record; returns what was sent. An expired ticket claims nothing.
+
+        Raises Unavailable when the database stays away: then what was claimed runs into its lease
+        and becomes in doubt, which is the truth.
+        """
+        if ticket.expires_at <= utc_now():
+            return []
+        # Taken before the claim, so that our own idea of the lease ends before the database's.
+        deadline = time.monotonic() + self._settings.lease_seconds
+        async with platform_transaction(self._pool) as connection:
+            claimed = await dispatch.claim_messages(
+                connection,
+                tenant_id=ticket.tenant_id,
+                phone_number_id=ticket.phone_number_id,
+                message_ids=ticket.message_ids,
+                worker=self._worker,
+                lease_seconds=self._settings.lease_seconds,
+            )
+        if not claimed:
+            return []
+        sent = await self._send_all(ticket, claimed, deadline - self._settings.send_timeout_seconds)
+        await self._record(ticket, sent)
+        return sent
+
+    async def _send_all(
+        self, ticket: Ticket, claimed: list[ClaimedMessage], deadline: float
+    ) -> list[Sent]:
+        try:
+            token = await self._tokens.find(ticket.tenant_id, claimed[0].waba_id)
+        except CarteiroError as error:
+            moment = Moment(requested_at=None, answered_at=utc_now())
+            return [
+                Sent(
+                    message=message,
+                    judgement=judge_not_sent(message, moment, wait_seconds=30, detail=error.detail),
+                )
+                for message in claimed
+            ]
+        api = CloudApi(
+            self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
+        )
+        return list(
+            await asyncio.gather(
+                *(self._send(api, ticket, message, deadline) for message in claimed)
+            )
+        )
+
+    async def _send(
+        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, deadline: float
+    ) -> Sent:
+        async with self._gate:
+            if time.monotonic() >= deadline or self._stopping():
+                # Our lease may end before an answer comes; somebody else will send it.
+                moment = Moment(requested_at=None, answered_at=utc_now())
+                judgement = judge_not_sent(message, moment, wait_seconds=0, detail="lease")
+                return Sent(message=message, judgement=judgement)
+            requested_at = utc_now()
+            try:
+                payload = addressed(
+                    message.content,
+                    to=message.address,
+                    callback_token=sign_callback(
+                        ticket.tenant_id, message.message_id, message.attempt_no
+                    ),
+                )
+                answer = await api.send_message(ticket.phone_number_id, payload)
+            except CarteiroError as error:
+                moment = Moment(requested_at=requested_at, answered_at=utc_now())
+                return Sent(message=message, judgement=judge_error(message, error, moment))
+            except asyncio.CancelledError:
+                moment = Moment(requested_at=requested_at, answered_at=utc_now())
+                judgement = judge_in_doubt(message, moment, detail="the worker was stopped")
+                return Sent(message=message, judgement=judgement)
+            moment = Moment(requested_at=requested_at, answered_at=utc_now())
+            judgement = judge_accepted(message, answer, moment)
+            return Sent(message=message, judgement=judgement, answer=answer)
+
+    async def _record(self, ticket: Ticket, sent: list[Sent]) -> None:
+        """Write the outcomes; a database that is away for a moment gets some seconds to return."""
+        for number in range(_RECORD_TRIES):
+            try:
+                await self._record_once(ticket, sent)
+            except Unavailable:
+                if number == _RECORD_TRIES - 1:
+                    raise
+                await asyncio.sleep(0.2 * 2**number)
+            else:
+                return
+
+    async def _record_once(self, ticket: Ticket, sent: list[Sent]) -> None:
+        async with platform_transaction(self._pool) as connection:
+            await dispatch.record_outcomes(
+                connection,
+                tenant_id=ticket.tenant_id,
+                worker=self._worker,
+                outcomes=[item.judgement.outcome for item in sent],
+            )
+            await dispatch.link_identities(
+                connection, tenant_id=ticket.tenant_id, identities=_identities(sent)
+            )
+            await apply_consequences(connection, _consequences(ticket, sent))
+        for item in sent:
+            if item.judgement.error and item.judgement.error.code == 190:
+                self._tokens.forget(ticket.tenant_id, item.message.waba_id)
+
+
+def _identities(sent: list[Sent]) -> list[NewIdentity]:
+    """Addresses Meta answered with that we did not send to (Brazil's and Mexico's prefixes)."""
+    found = []
+    for item in sent:
+        answer, message = item.answer, item.message
+        if answer and answer.wa_id and answer.wa_id != message.address.removeprefix("+"):
+            found.append(
+                NewIdentity(contact_id=message.contact_id, kind="wa_id", value=answer.wa_id)
+            )
+        if answer and answer.user_id and answer.user_id != message.address:
+            found.append(
+                NewIdentity(contact_id=message.contact_id, kind="bsuid", value=answer.user_id)
+            )
+    return found
+
+
+def _consequences(ticket: Ticket, sent: list[Sent]) -> list[Consequence]:
+    return [
+        Consequence(
+            error=item.judgement.error,
+            tenant_id=ticket.tenant_id,
+            waba_id=item.message.waba_id,
+            phone_number_id=ticket.phone_number_id,
+            contact_id=item.message.contact_id,
+            template_id=item.message.template_id,
+            occurred_at=item.judgement.outcome.answered_at or utc_now(),
+        )
+        for item in sent
+        if item.judgement.error is not None
+    ]
