@@ -1,0 +1,389 @@
+"""Everything that isn't sending: numbers, accounts, templates, subscriptions, tokens."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from sandbox.acceptance import Sandbox
+from sandbox.callback_check import verify_callback
+from sandbox.config import TemplateConfig
+from sandbox.errors import GraphError, object_missing
+from sandbox.graph import GraphAnswer, GraphRequest, Handler
+from sandbox.messages import get_message_history, media_node, post_media, post_message
+from sandbox.payloads import template_status_update
+from sandbox.sending import parse_body
+from sandbox.templates import Template
+from sandbox.world import Number, Waba
+
+_PAGE: Final = 25
+_PAGE_MOST: Final = 1000
+_TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
+_TEMPLATE_CATEGORIES: Final = frozenset({"AUTHENTICATION", "MARKETING", "UTILITY"})
+_TEMPLATE_FIELDS: Final = ("name", "components", "language", "status", "category", "id")
+_TEMPLATE_FIELDS_BY_DEFAULT: Final = ("parameter_format", *_TEMPLATE_FIELDS)
+_NUMBER_FIELDS_BY_DEFAULT: Final = (
+    "verified_name",
+    "code_verification_status",
+    "display_phone_number",
+    "quality_rating",
+    "platform_type",
+    "throughput",
+    "webhook_configuration",
+    "id",
+)
+_FIELD_WITH_CALLS = re.compile(r"[a-z_]+(?:\.\w+\([^()]*\))*")
+
+
+def get_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """GET /{id}: a number, an account, a template or a media file."""
+    world = sandbox.world
+    if request.node == "debug_token":
+        return _debug_token(sandbox, request)
+    if request.node in world.numbers:
+        number = world.number(request.node, request.token, "GET")
+        node = _number_node(sandbox, number)
+        fields = _fields(request, _NUMBER_FIELDS_BY_DEFAULT)
+        return GraphAnswer(_only(node, fields), waba_id=number.waba.id)
+    if request.node in world.wabas:
+        return _waba_node(sandbox, request)
+    if request.node in world.media:
+        return media_node(sandbox, request, world.media[request.node])
+    template = _template(sandbox, request)
+    fields = _fields(request, _TEMPLATE_FIELDS_BY_DEFAULT)
+    return GraphAnswer(_only(template.describe(), fields), waba_id=template.waba_id)
+
+
+def post_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{id}: the callback override of a number, or new components of a template."""
+    if request.node in sandbox.world.numbers:
+        number = sandbox.world.number(request.node, request.token, "POST")
+        override = parse_body(request.body).get("webhook_configuration")
+        if isinstance(override, dict):
+            number.callback_url = str(override.get("override_callback_uri") or "") or None
+        return GraphAnswer({"success": True}, waba_id=number.waba.id)
+    template = _template(sandbox, request)
+    body = parse_body(request.body)
+    components = body.get("components", template.components)
+    category = str(body.get("category", template.category)).upper()
+    changed = _template_config(
+        {
+            "name": template.name,
+            "language": template.language,
+            "category": category,
+            "components": components,
+        },
+        status="PENDING",
+        template_id=template.id,
+    )
+    waba = sandbox.world.wabas[template.waba_id]
+    _submit(sandbox, waba, changed)
+    return GraphAnswer(
+        {"success": True, "id": template.id, "name": template.name, "category": category},
+        waba_id=waba.id,
+    )
+
+
+def delete_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """DELETE /{media_id}."""
+    media = sandbox.world.media.get(request.node)
+    if media is None:
+        raise object_missing(request.node, "DELETE")
+    return media_node(sandbox, request, media)
+
+
+def list_numbers(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """GET /{waba_id}/phone_numbers."""
+    waba = sandbox.world.waba(request.node, request.token, "GET")
+    fields = _fields(request, _NUMBER_FIELDS_BY_DEFAULT)
+    numbers = [n for n in sandbox.world.numbers.values() if n.waba is waba]
+    rows = [_only(_number_node(sandbox, number), fields) for number in numbers]
+    return GraphAnswer(_page(request, rows), waba_id=waba.id)
+
+
+def list_templates(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """GET /{waba_id}/message_templates by part of the name, status, language, category."""
+    waba = sandbox.world.waba(request.node, request.token, "GET")
+    query = request.query
+    wanted = [
+        template
+        for template in sandbox.world.templates_of(waba)
+        if query.get("name", "") in template.name
+        and query.get("language", template.language) == template.language
+        and query.get("status", template.status).upper() == template.status
+        and query.get("category", template.category).upper() == template.category
+    ]
+    fields = _fields(request, _TEMPLATE_FIELDS_BY_DEFAULT)
+    rows = [_only(template.describe(), fields) for template in wanted]
+    return GraphAnswer(_page(request, rows), waba_id=waba.id)
+
+
+def create_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{waba_id}/message_templates: PENDING now, APPROVED with its webhook a bit later."""
+    waba = sandbox.world.waba(request.node, request.token, "POST")
+    config = _template_config(parse_body(request.body), status="PENDING", template_id=None)
+    if (config.name, config.language) in waba.templates:
+        raise GraphError(2388024, title="Content in this language already exists")
+    template = _submit(sandbox, waba, config)
+    return GraphAnswer(
+        {"id": template.id, "status": template.status, "category": template.category},
+        waba_id=waba.id,
+    )
+
+
+def delete_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """DELETE /{waba_id}/message_templates by name (all languages) or by name and hsm_id."""
+    waba = sandbox.world.waba(request.node, request.token, "DELETE")
+    name, template_id = request.query.get("name"), request.query.get("hsm_id")
+    if not name:
+        raise GraphError(100, title="The parameter name is required")
+    doomed = [
+        template
+        for template in sandbox.world.templates_of(waba)
+        if template.name == name and template_id in {None, template.id}
+    ]
+    if not doomed:
+        raise GraphError(100, title="Message template was not found", subcode=2593002)
+    for template in doomed:
+        sandbox.world.remove_template(template)
+        sandbox.dispatcher.announce(template_status_update(template, "DELETED"))
+    return GraphAnswer({"success": True}, waba_id=waba.id)
+
+
+def _submit(sandbox: Sandbox, waba: Waba, config: TemplateConfig) -> Template:
+    template = sandbox.world.add_template(waba, config)
+    sandbox.approve_later(template)
+    return template
+
+
+def _template_config(
+    body: Mapping[str, object], *, status: str, template_id: str | None
+) -> TemplateConfig:
+    name, language = body.get("name"), body.get("language")
+    category, components = str(body.get("category", "")).upper(), body.get("components", [])
+    if not isinstance(name, str) or not _TEMPLATE_NAME.fullmatch(name):
+        raise GraphError(100, title="Param name must be of [a-z0-9_], at most 512 characters")
+    if not isinstance(language, str) or not language:
+        raise GraphError(100, title="The parameter language is required.")
+    if category not in _TEMPLATE_CATEGORIES:
+        names = ", ".join(sorted(_TEMPLATE_CATEGORIES))
+        raise GraphError(100, title=f"Param category must be one of {{{names}}}")
+    if not isinstance(components, list) or not all(isinstance(c, dict) for c in components):
+        raise GraphError(100, title="Param components must be an array.")
+    return TemplateConfig(
+        name=name,
+        language=language,
+        category=category,
+        components=components,
+        status=status,
+        id=template_id,
+    )
+
+
+def get_subscribed_apps(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """GET /{waba_id}/subscribed_apps."""
+    waba = sandbox.world.waba(request.node, request.token, "GET")
+    app: dict[str, object] = {
+        "whatsapp_business_api_data": {
+            "id": sandbox.config.app_id,
+            "link": "https://www.facebook.com/games/?app_id=" + sandbox.config.app_id,
+            "name": "Carteiro sandbox",
+        }
+    }
+    if waba.callback_url:
+        app["override_callback_uri"] = waba.callback_url
+    return GraphAnswer({"data": [app] if waba.subscribed else []}, waba_id=waba.id)
+
+
+async def post_subscribed_apps(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{waba_id}/subscribed_apps: webhooks of the account flow; optionally to its own URL."""
+    waba = sandbox.world.waba(request.node, request.token, "POST")
+    body = parse_body(request.body) if request.body.strip() else {}
+    url = body.get("override_callback_uri") or request.query.get("override_callback_uri")
+    if url:
+        token = body.get("verify_token") or request.query.get("verify_token") or ""
+        await verify_callback(str(url), str(token))
+        waba.callback_url = str(url)
+    else:
+        waba.callback_url = None
+    waba.subscribed = True
+    return GraphAnswer({"success": True}, waba_id=waba.id)
+
+
+def delete_subscribed_apps(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """DELETE /{waba_id}/subscribed_apps: no webhooks for this account any more."""
+    waba = sandbox.world.waba(request.node, request.token, "DELETE")
+    waba.subscribed = False
+    return GraphAnswer({"success": True}, waba_id=waba.id)
+
+
+async def post_subscriptions(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{app_id}/subscriptions: the app-wide callback, verified before it counts."""
+    if request.node != sandbox.config.app_id:
+        raise object_missing(request.node, "POST")
+    fields = {**dict(request.query), **_form_or_json(request)}
+    if fields.get("object") != "whatsapp_business_account":
+        raise GraphError(100, title="Param object must be one of {WHATSAPP_BUSINESS_ACCOUNT}")
+    url, token = fields.get("callback_url"), fields.get("verify_token", "")
+    if not url:
+        raise GraphError(100, title="The parameter callback_url is required")
+    await verify_callback(str(url), str(token))
+    sandbox.set_callback(str(url))
+    return GraphAnswer({"success": True})
+
+
+def _form_or_json(request: GraphRequest) -> dict[str, object]:
+    if not request.body.strip():
+        return {}
+    if request.content_type.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(request.body.decode()))
+    return parse_body(request.body)
+
+
+def _waba_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    waba = sandbox.world.waba(request.node, request.token, "GET")
+    config = waba.config
+    node: dict[str, object] = {
+        "id": config.id,
+        "name": config.name,
+        "currency": config.currency,
+        "timezone_id": config.timezone,
+        "message_template_namespace": f"ns_{config.id}",
+        "account_review_status": "APPROVED",
+        "business_verification_status": "verified",
+        "ownership_type": "SELF",
+        "owner_business_info": {"id": config.portfolio_id, "name": config.name},
+    }
+    chosen: dict[str, object] = {}
+    asked = request.query.get("fields", "id,name,timezone_id,message_template_namespace")
+    for expression in _FIELD_WITH_CALLS.findall(asked):
+        name = expression.partition(".")[0]
+        if name == "pricing_analytics":
+            chosen[name] = sandbox.analytics.answer(waba, expression)
+        elif name in node:
+            chosen[name] = node[name]
+    chosen["id"] = config.id
+    return GraphAnswer(chosen, waba_id=waba.id)
+
+
+def _number_node(sandbox: Sandbox, number: Number) -> dict[str, object]:
+    config = number.config
+    level = "HIGH" if config.throughput_mps >= 1000 else "STANDARD"
+    callbacks = {
+        "phone_number": number.callback_url,
+        "whatsapp_business_account": number.waba.callback_url,
+        "application": sandbox.world.app_callback_url,
+    }
+    return {
+        "verified_name": config.verified_name,
+        "code_verification_status": "VERIFIED",
+        "display_phone_number": config.display_phone_number,
+        "quality_rating": config.quality_rating,
+        "platform_type": "CLOUD_API",
+        "throughput": {"level": level},
+        "status": number.state,
+        "name_status": "APPROVED",
+        "account_mode": "SANDBOX",
+        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+        "webhook_configuration": {name: url for name, url in callbacks.items() if url},
+        "id": config.id,
+    }
+
+
+def _template(sandbox: Sandbox, request: GraphRequest) -> Template:
+    template = sandbox.world.templates.get(request.node)
+    if template is None:
+        raise object_missing(request.node, request.method)
+    sandbox.world.waba(template.waba_id, request.token, request.method)
+    return template
+
+
+def _debug_token(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    asked = sandbox.world.tokens.get(request.query.get("input_token", ""))
+    if asked is None:
+        error = {"code": 190, "message": "The access token could not be decrypted"}
+        return GraphAnswer({"data": {"error": error, "is_valid": False, "scopes": []}})
+    targets = list(sandbox.world.wabas) if asked.waba_ids is None else asked.waba_ids
+    scopes = ["whatsapp_business_management", "whatsapp_business_messaging"]
+    expires = int(asked.expires_at.timestamp()) if asked.expires_at else 0
+    data = {
+        "app_id": sandbox.config.app_id,
+        "type": "SYSTEM_USER",
+        "application": "Carteiro sandbox",
+        "data_access_expires_at": 0,
+        "expires_at": expires,
+        "is_valid": expires == 0 or expires * 1000 > sandbox.clock.now_ms(),
+        "issued_at": 0,
+        "scopes": scopes,
+        "granular_scopes": [{"scope": scope, "target_ids": targets} for scope in scopes],
+        "user_id": "100000000000001",
+    }
+    return GraphAnswer({"data": data})
+
+
+def _fields(request: GraphRequest, by_default: Sequence[str]) -> Sequence[str]:
+    asked = request.query.get("fields")
+    if not asked:
+        return by_default
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    return names if "id" in names else [*names, "id"]
+
+
+def _only(node: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:
+    return {name: node[name] for name in fields if name in node}
+
+
+def _page(request: GraphRequest, rows: Sequence[dict[str, object]]) -> dict[str, object]:
+    """One page with opaque cursors; `paging.next` is a whole URL, absent on the last page."""
+    asked = request.query.get("limit", "")
+    limit = min(int(asked) if asked.isdigit() and int(asked) else _PAGE, _PAGE_MOST)
+    start = _position(request.query.get("after"))
+    shown = rows[start : start + limit]
+    page: dict[str, object] = {"data": shown}
+    if not shown:
+        return page
+    end = start + len(shown)
+    paging: dict[str, object] = {"cursors": {"before": _cursor(start), "after": _cursor(end)}}
+    if end < len(rows):
+        query = {k: v for k, v in request.query.items() if k not in {"after", "access_token"}}
+        onward = urlencode({**query, "after": _cursor(end)})
+        paging["next"] = f"{request.base_url}/v26.0/{request.node}/{request.edge}?{onward}"
+    page["paging"] = paging
+    return page
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(f"row:{position}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> int:
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise GraphError(100, title="Invalid cursor") from error
+    prefix, _, position = text.partition(":")
+    if prefix != "row" or not position.isdigit():
+        raise GraphError(100, title="Invalid cursor")
+    return int(position)
+
+
+HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
+    ("POST", "messages"): post_message,
+    ("GET", "message_history"): get_message_history,
+    ("POST", "media"): post_media,
+    ("GET", ""): get_node,
+    ("POST", ""): post_node,
+    ("DELETE", ""): delete_node,
+    ("GET", "phone_numbers"): list_numbers,
+    ("GET", "message_templates"): list_templates,
+    ("POST", "message_templates"): create_template,
+    ("DELETE", "message_templates"): delete_template,
+    ("GET", "subscribed_apps"): get_subscribed_apps,
+    ("POST", "subscribed_apps"): post_subscribed_apps,
+    ("DELETE", "subscribed_apps"): delete_subscribed_apps,
+    ("POST", "subscriptions"): post_subscriptions,
+}
