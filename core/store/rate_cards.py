@@ -154,9 +154,10 @@ POLICIES = _policies()
 def import_rates(connection: Connection, path: Path) -> ImportedFile:
     """Import one rate card file, whole or not at all; the same bytes twice change nothing.
 
-    Columns: market, currency, category, tier_from, tier_to, rate, effective_from, source (others are
-    ignored). A rate is valid from `effective_from` until the next card of the same market, currency
-    and category. Raises InvalidInput naming the line, Conflict when a rate we hold says otherwise.
+    Columns: market, currency, category, tier_from, tier_to, rate, effective_from, source (others
+    are ignored). A rate is valid from `effective_from` until the next card of the same market,
+    currency and category. Raises InvalidInput naming the line, Conflict when a rate we hold says
+    otherwise.
     """
     content = path.read_bytes()
     rows = list(_rate_rows(content))

@@ -1,0 +1,1 @@
+"""The lake: every event of the live path as Parquet, by ingest day, without personal data."""

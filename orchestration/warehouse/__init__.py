@@ -1,0 +1,1 @@
+"""The warehouse: the lake's days and the live tables' snapshots, side by side for dbt."""
