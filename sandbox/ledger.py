@@ -13,7 +13,7 @@ from typing import Final
 from sandbox.script import Flag, Kind, Step
 
 _OWN_TOKEN_IDS: Final = 32
-_DUPLICATES_KEPT: Final = 100
+_DUPLICATES_KEPT: Final = 20
 
 
 class Message:

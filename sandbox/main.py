@@ -1,6 +1,5 @@
 """Running a sandbox as a process: one first line that says how to reach it, then serve."""
 
-import asyncio
 import json
 import socket
 import sys
@@ -70,13 +69,14 @@ def main(
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 backlog=2048,
             ),
             introduction(app, f"http://{host}:{bound_port}", json_output=json_output),
             sys.stdout,
         )
-        asyncio.run(server.serve(sockets=[listener]))
+        server.run(sockets=[listener])
 
 
 class AnnouncingServer(uvicorn.Server):

@@ -22,12 +22,7 @@ from sandbox.world import Number, World
 
 ERROR_HREF: Final = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
-_STATUS_NAMES = {
-    Kind.SENT: "sent",
-    Kind.DELIVERED: "delivered",
-    Kind.READ: "read",
-    Kind.FAILED: "failed",
-}
+_STATUS_NAMES = {int(kind): kind.name.lower() for kind in Kind if kind != Kind.FACT}
 _FIRST_NAMES = ("João", "Zoë", "Ana", "Priya", "Miguel", "Inês", "Arjun", "Chloé", "Günter", "李雷")
 _LAST_NAMES = ("Silva", "Conceição", "Sharma", "O'Neill", "Müller", "Costa", "Nair", "Núñez 🌟")
 
@@ -94,7 +89,7 @@ class _NumberStatuses:
         hidden = bool(step.flags & Flag.HIDDEN_PHONE)
         status: dict[str, object] = {
             "id": message.wamid,
-            "status": _STATUS_NAMES[Kind(step.kind)],
+            "status": _STATUS_NAMES[step.kind],
             "timestamp": str((message.accepted_ms + step.at_ms) // 1000),
         }
         if not hidden:

@@ -1,7 +1,7 @@
 """The statuses a send will have, decided when it is accepted: what, when, and told how."""
 
 from collections.abc import Iterator
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 from sandbox.config import DeliveryConfig, FaultConfig
@@ -18,10 +18,12 @@ class Kind(IntEnum):
     FAILED = 4
 
 
-class Flag(IntFlag):
-    """How a step differs from a plain status."""
+class Flag(IntEnum):
+    """Bits that say how a step differs from a plain status; combined they are plain integers.
 
-    NONE = 0
+    An IntFlag would do, but building one costs more than the status it describes.
+    """
+
     PRICING = 1
     LOST = 2
     REPEAT = 4
@@ -86,7 +88,7 @@ def _arrival(
         steps.append(Step(delivered_at, delivered_at, Kind.DELIVERED, 0, billing))
     if reads:
         read_at = max(delivered_at + 1, hold + fate.between(Draw.READ_DELAY, delivery.read_ms))
-        flags = billing if skips_delivered else Flag.NONE
+        flags = billing if skips_delivered else 0
         steps.append(Step(read_at, read_at, Kind.READ, 0, flags))
     return steps
 
