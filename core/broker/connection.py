@@ -86,7 +86,7 @@ class TicketPublisher:
         self._producer: kombu.Producer | None = None
 
     def publish(self, ticket: Ticket) -> None:
-        """Put a ticket into the queue. Raises BrokerUnavailable; then it may or may not be there."""
+        """Put a ticket into the queue. Raises BrokerUnavailable; then it may be there or not."""
         self._send(write_ticket(ticket), exchange="carteiro", routing_key=TICKETS_KEY)
 
     def bury(self, body: bytes, *, reason: str) -> None:

@@ -266,12 +266,13 @@ where tenant_id = %(tenant_id)s
     and (throttled_at is null or throttled_at < now() - interval '1 second')
 
 -- pause_number --
--- Stops claims on a number until an instant, or until somebody lifts it (infinity).
+-- Stops claims on a number for some seconds, or until somebody lifts it (the year 9999: Python
+-- cannot read infinity).
 update app.phone_numbers
 set
     paused_until = greatest(
-        coalesce(paused_until, '-infinity'::timestamptz),
-        coalesce(now() + make_interval(secs => %(seconds)s::double precision), 'infinity'::timestamptz)
+        coalesce(paused_until, now()),
+        coalesce(now() + make_interval(secs => %(seconds)s::double precision), '9999-01-01'::timestamptz)
     ),
     pause_reason = %(reason)s
 where tenant_id = %(tenant_id)s

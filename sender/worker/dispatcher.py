@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
+import psycopg
 
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
@@ -89,8 +90,9 @@ class Dispatcher:
         self._worker = worker
         self._stopping = stopping
         self._tokens = Tokens(pool=pool)
-        # Our own gate before the connector's queue: the lease is checked after the wait, not before.
+        # Our own gate before the connector's queue: the lease is checked after the wait.
         self._gate = asyncio.Semaphore(settings.meta_max_connections)
+        self._sends: set[asyncio.Task[Sent]] = set()
 
     async def handle(self, ticket: Ticket) -> list[Sent]:
         """Claim, send, record; returns what was sent. An expired ticket claims nothing.
@@ -117,6 +119,11 @@ class Dispatcher:
         await self._record(ticket, sent)
         return sent
 
+    def abort(self) -> None:
+        """Give up every call under way: each is recorded as in doubt, for its bytes have left."""
+        for send in self._sends:
+            send.cancel()
+
     async def _send_all(
         self, ticket: Ticket, claimed: list[ClaimedMessage], deadline: float
     ) -> list[Sent]:
@@ -134,11 +141,14 @@ class Dispatcher:
         api = CloudApi(
             self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
         )
-        return list(
-            await asyncio.gather(
-                *(self._send(api, ticket, message, deadline) for message in claimed)
-            )
-        )
+        sends = [
+            asyncio.create_task(self._send(api, ticket, message, deadline)) for message in claimed
+        ]
+        self._sends.update(sends)
+        try:
+            return list(await asyncio.gather(*sends))
+        finally:
+            self._sends.difference_update(sends)
 
     async def _send(
         self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, deadline: float
@@ -175,7 +185,7 @@ class Dispatcher:
         for number in range(_RECORD_TRIES):
             try:
                 await self._record_once(ticket, sent)
-            except Unavailable:
+            except (Unavailable, psycopg.OperationalError):
                 if number == _RECORD_TRIES - 1:
                     raise
                 await asyncio.sleep(0.2 * 2**number)

@@ -1,0 +1,1 @@
+"""The pacer: decides when; publishes tickets just in time."""

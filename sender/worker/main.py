@@ -1,0 +1,104 @@
+"""The worker process."""
+
+import asyncio
+import os
+import socket
+from typing import Final
+
+import uvloop
+
+from core.broker.envelopes import MAX_MESSAGES, Ticket
+from core.errors import Unavailable
+from core.logs import configure_logging, get_logger
+from core.settings import DatabaseRole, Settings
+from core.store.database import open_pool
+from core.whatsapp.client import open_session
+from sender.processes import stop_on_signals
+from sender.worker.dispatcher import Dispatcher
+from sender.worker.intake import Done, Intake
+
+_DRAIN_SECONDS: Final = 4.0
+_RECORD_SECONDS: Final = 1.5
+_log = get_logger(__name__)
+
+
+def main(settings: Settings) -> None:
+    """Send tickets until SIGTERM, then finish what is in flight within 5 s."""
+    configure_logging("worker")
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = stop_on_signals()
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    dsn = settings.dsn(DatabaseRole.WORKER)
+    async with (
+        open_pool(dsn, name="worker", min_size=2, max_size=6) as pool,
+        open_session(
+            max_connections=settings.meta_max_connections,
+            timeout_seconds=settings.send_timeout_seconds,
+        ) as session,
+    ):
+        dispatcher = Dispatcher(settings, pool, session, worker=name, stopping=stop.is_set)
+        desk = Desk(dispatcher, budget=2 * settings.meta_max_connections)
+        intake = Intake(settings, desk.deliver_from_thread)
+        intake.start()
+        _log.info("worker started")
+        await stop.wait()
+        intake.stop_taking()
+        await desk.close()
+        intake.stop()
+        await asyncio.to_thread(intake.join, 1.0)
+        _log.info("worker stopped")
+
+
+class Desk:
+    """Turns delivered tickets into tasks; claims no more messages than it can send soon."""
+
+    def __init__(self, dispatcher: Dispatcher, *, budget: int) -> None:
+        """`budget`: messages claimed at once; a lease must not run out in a queue of ours."""
+        self._loop = asyncio.get_running_loop()
+        self._dispatcher = dispatcher
+        self._free = max(budget, MAX_MESSAGES)
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def deliver_from_thread(self, ticket: Ticket, done: Done) -> None:
+        """Called by the intake's thread."""
+        self._loop.call_soon_threadsafe(self._start, ticket, done)
+
+    def _start(self, ticket: Ticket, done: Done) -> None:
+        if self._closing:
+            return  # not acknowledged: it goes back to the queue
+        task = self._loop.create_task(self._handle(ticket, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, ticket: Ticket, done: Done) -> None:
+        size = len(ticket.message_ids)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            await self._dispatcher.handle(ticket)
+        except Unavailable as error:
+            _log.warning("ticket dropped, its messages get another", error=error.code)
+        except Exception:  # noqa: BLE001 - the edge of the process: one bad ticket stops no other
+            _log.exception("ticket failed")
+        finally:
+            # A hint is consumed, whatever became of it: the rows say what is left to do.
+            done()
+            async with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+    async def close(self) -> None:
+        """Finish what is in flight; what is not finished in time is recorded as in doubt."""
+        self._closing = True
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=_DRAIN_SECONDS)
+        if late:
+            self._dispatcher.abort()
+            await asyncio.wait(late, timeout=_RECORD_SECONDS)
