@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Send WhatsApp campaigns for many tenants and turn what happened into usage and invoices.",
     epilog=(
         "Start with [bold]carteiro up[/bold]; everything it keeps is in .carteiro/ (or "
-        "CARTEIRO_HOME). Settings are CARTEIRO_* variables: docs/operations/settings.md."
+        "CARTEIRO_HOME). Settings are CARTEIRO_* variables: docs/configuration.md."
     ),
 )
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")

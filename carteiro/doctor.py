@@ -1,12 +1,12 @@
 """Looks at the machine and the settings, and says how to mend what is wrong."""
 
-import importlib.util
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.machinery import PathFinder
 from urllib.parse import urlsplit
 
 from carteiro.home import Home, port_is_free
@@ -71,9 +71,9 @@ def print_report(findings: list[Finding]) -> None:
     console = Console(highlight=False)
     for finding in findings:
         console.print(f"{finding.verdict:>6}", style=colours[finding.verdict], end="  ")
-        console.print(f"{finding.subject}: {finding.detail}", markup=False)
+        console.print(f"{finding.subject}: {finding.detail}", markup=False, soft_wrap=True)
         if finding.remedy:
-            console.print(f"        -> {finding.remedy}", markup=False)
+            console.print(f"        -> {finding.remedy}", markup=False, soft_wrap=True)
     broken = sum(finding.is_broken for finding in findings)
     console.print(f"{len(findings)} checks, {broken} broken")
 
@@ -101,7 +101,8 @@ def _check_python() -> Iterator[Finding]:
 
 def _check_packages() -> Iterator[Finding]:
     for room, packages in _ROOMS.items():
-        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        # Not importlib.util: kombu replaces its own module by one that it trips over.
+        missing = [name for name in packages if PathFinder.find_spec(name) is None]
         if missing:
             yield _broken(f"packages of {room}", f"missing {', '.join(missing)}", "make setup")
         else:

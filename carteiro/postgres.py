@@ -147,7 +147,7 @@ class EmbeddedPostgres:
         """Delete the cluster with all its data; the server must be down."""
         shutil.rmtree(self.base, ignore_errors=True)
         shutil.rmtree(self.socket_folder, ignore_errors=True)
-        with suppress(FileNotFoundError, NotADirectoryError, OSError):
+        with suppress(OSError):
             self.folder.unlink()
 
     def _make_folders(self) -> None:
@@ -251,6 +251,16 @@ class EmbeddedPostgres:
 def system_folder() -> Path:
     """Root's folder for binaries and data; CARTEIRO_SYSTEM_FOLDER moves it."""
     return Path(os.environ.get("CARTEIRO_SYSTEM_FOLDER") or _SYSTEM_FOLDER)
+
+
+def remove_unused_installation() -> None:
+    """Delete root's copy of the binaries when no cluster is left that needs it."""
+    folder = system_folder()
+    if os.geteuid() != 0 or not folder.is_dir():
+        return
+    copies = {path for path in folder.iterdir() if path.name.startswith("postgresql-")}
+    if set(folder.iterdir()) == copies:
+        shutil.rmtree(folder)
 
 
 def wheel_binaries() -> Path:

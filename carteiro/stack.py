@@ -17,7 +17,7 @@ from types import TracebackType
 
 from carteiro import janitor, processes
 from carteiro.home import Home, port_is_free
-from carteiro.postgres import EmbeddedPostgres
+from carteiro.postgres import EmbeddedPostgres, remove_unused_installation
 from carteiro.programs import Layout, Ports, process_table
 from carteiro.supervisor import Status, Supervisor
 from carteiro.valkey import CACHE_DATABASE, EmbeddedValkey
@@ -281,4 +281,5 @@ def purge(home: Home) -> None:
         EmbeddedPostgres(
             folder=home.path / "postgres", identity=home.identity(), port=0, password=""
         ).remove()
+    remove_unused_installation()
     shutil.rmtree(home.path, ignore_errors=True)

@@ -39,7 +39,7 @@ class EmbeddedValkey:
         settings = {
             "bind": "127.0.0.1",
             "port": str(self.port),
-            "requirepass": self.password,
+            "requirepass": _quoted(self.password),
             "dir": _quoted(str(self.folder)),
             "appendonly": "yes" if self.durable else "no",
             "appendfsync": "everysec",
@@ -64,9 +64,13 @@ class EmbeddedValkey:
     def is_ready(self) -> bool:
         """Whether the server answers PING with our password, its append-only file loaded."""
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
+        # We are asked again anyway; the client's own retries take seconds.
+        once = Retry(NoBackoff(), 0)
         try:
-            with redis.Redis.from_url(self.url(), socket_timeout=2) as client:
+            with redis.Redis.from_url(self.url(), socket_timeout=2, retry=once) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False

@@ -1,0 +1,48 @@
+# Every target says what it does; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format bench clean
+
+BIN := .venv/bin
+# KEEP=1 leaves the demo running. ARGS goes to pytest, e.g. make test ARGS="-k phone -x".
+KEEP ?=
+ARGS ?=
+# Another project's activated environment must not leak into ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup:  ## Build .venv from uv.lock (quick when nothing changed)
+	@.ci/setup
+
+demo: setup  ## Tell the whole story on embedded servers; KEEP=1 leaves it running
+	@$(BIN)/carteiro demo $(if $(KEEP),--keep)
+
+up: setup  ## Run the stack in the foreground; data survive in .carteiro/
+	@$(BIN)/carteiro up
+
+test: setup  ## Run the tests, also on the RabbitMQ, Redis and PostgreSQL found here
+	@$(BIN)/python -m tests.support.services \
+	    $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not benchmark" $(ARGS)
+
+check: setup  ## Everything short of the slow tests: format, lint, types, imports, SQL, dbt, Dagster
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 core/store dbt_project
+	$(BIN)/python -m tests.support.data_path_check
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
+
+format: setup  ## Format Python and fix what can be fixed
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: setup  ## Measure and print; see docs/operations for what the figures mean
+	$(BIN)/python -m pytest -q -s -m benchmark $(ARGS)
+
+clean:  ## End a running stack; delete its data, the environments and what the tools left
+	@if [ -x $(BIN)/carteiro ]; then $(BIN)/carteiro down --purge; fi
+	@rm -rf .venv .venv-tools .carteiro .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache \
+	    .ruff_cache .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
