@@ -96,6 +96,7 @@ _TABLE: tuple[tuple[int, int, str, str], ...] = (
     (131050, 400, "User has stopped marketing messages from this business", "Opted out."),
     (131051, 400, "Unsupported message type", "The message type is not supported."),
     (131053, 400, "Media upload error", "The media could not be uploaded."),
+    (131055, 400, "Method not allowed", "Only marketing templates go this way."),
     (131056, 400, "(Business Account, Consumer Account) pair rate limit hit", "Too many messages."),
     (131057, 503, "Account in maintenance mode", "The number is being upgraded."),
     (132000, 400, "Number of parameters does not match the expected number of params", ""),

@@ -32,11 +32,22 @@ NEWEST_VERSION: Final = "v26.0"
 class GraphRequest:
     """One call: node and edge of the path, query, body, who calls."""
 
-    __slots__ = ("base_url", "body", "content_type", "edge", "method", "node", "query", "token")
+    __slots__ = (
+        "base_url",
+        "body",
+        "content_type",
+        "edge",
+        "method",
+        "node",
+        "query",
+        "token",
+        "version",
+    )
 
     def __init__(
         self,
         *,
+        version: str,
         method: str,
         node: str,
         edge: str,
@@ -46,6 +57,7 @@ class GraphRequest:
         base_url: str,
         token: TokenConfig,
     ) -> None:
+        self.version = version
         self.method = method
         self.node = node
         self.edge = edge
@@ -91,14 +103,14 @@ class GraphApi:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        version, node, edge = split_path(scope["path"])
+        path = split_path(scope["path"])
         self._calls += 1
         trace_id = f"A{self._trace_prefix}{self._calls:x}"
         waba_id = None
         fault = None
         extra: list[tuple[bytes, bytes]] = []
         try:
-            answer = await self._answer(scope, receive, node, edge)
+            answer = await self._answer(scope, receive, path)
             status, content, waba_id, fault = (
                 answer.status,
                 answer.content,
@@ -113,10 +125,13 @@ class GraphApi:
         if fault is not None:
             await self._spoil(fault, scope, receive, send, trace_id)
             return
-        headers = _headers(version, trace_id, waba_id, _JSON)
+        headers = _headers(path[0], trace_id, waba_id, _JSON)
         await _respond(send, status, orjson.dumps(content), headers + extra)
 
-    async def _answer(self, scope: Scope, receive: Receive, node: str, edge: str) -> GraphAnswer:
+    async def _answer(
+        self, scope: Scope, receive: Receive, path: tuple[str, str, str]
+    ) -> GraphAnswer:
+        version, node, edge = path
         query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
         headers = dict(scope["headers"])
         token = _bearer(headers) or query.get("access_token")
@@ -129,6 +144,7 @@ class GraphApi:
             )
         host = headers.get(b"host", b"localhost").decode("latin-1")
         request = GraphRequest(
+            version=version,
             method=method,
             node=node,
             edge=edge,

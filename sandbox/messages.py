@@ -30,6 +30,18 @@ def post_message(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     )
 
 
+def post_marketing_message(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """The Marketing Messages API: the same call for templates of category marketing only."""
+    number = sandbox.world.number(request.node, request.token, "POST")
+    send = read_send(sandbox.world, number, parse_body(request.body))
+    if send.template is None or send.template.category != "MARKETING":
+        raise GraphError(131055)
+    acceptance = sandbox.accept(number, send)
+    return GraphAnswer(
+        _accepted(send, acceptance), waba_id=number.waba.id, fault=acceptance.answer_fault
+    )
+
+
 def _accepted(send: Send, acceptance: Acceptance) -> dict[str, object] | None:
     if acceptance.message is None:
         return None

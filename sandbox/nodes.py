@@ -1,29 +1,33 @@
 """Everything that isn't sending: numbers, accounts, templates, subscriptions, tokens."""
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from sandbox.acceptance import Sandbox
 from sandbox.callback_check import verify_callback
-from sandbox.config import TemplateConfig
 from sandbox.errors import GraphError, object_missing
 from sandbox.graph import GraphAnswer, GraphRequest, Handler
-from sandbox.messages import get_message_history, media_node, post_media, post_message
-from sandbox.payloads import template_status_update
+from sandbox.listing import asked_fields, only, page
+from sandbox.messages import (
+    get_message_history,
+    media_node,
+    post_marketing_message,
+    post_media,
+    post_message,
+)
 from sandbox.sending import parse_body
-from sandbox.templates import Template
-from sandbox.world import Number, Waba
+from sandbox.template_nodes import (
+    create_template,
+    delete_template,
+    edit_template,
+    get_template,
+    list_templates,
+    unpause_template,
+)
+from sandbox.world import Number
 
-_PAGE: Final = 25
-_PAGE_MOST: Final = 1000
-_TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
-_TEMPLATE_CATEGORIES: Final = frozenset({"AUTHENTICATION", "MARKETING", "UTILITY"})
-_TEMPLATE_FIELDS: Final = ("name", "components", "language", "status", "category", "id")
-_TEMPLATE_FIELDS_BY_DEFAULT: Final = ("parameter_format", *_TEMPLATE_FIELDS)
 _NUMBER_FIELDS_BY_DEFAULT: Final = (
     "verified_name",
     "code_verification_status",
@@ -45,15 +49,13 @@ def get_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     if request.node in world.numbers:
         number = world.number(request.node, request.token, "GET")
         node = _number_node(sandbox, number)
-        fields = _fields(request, _NUMBER_FIELDS_BY_DEFAULT)
-        return GraphAnswer(_only(node, fields), waba_id=number.waba.id)
+        fields = asked_fields(request, _NUMBER_FIELDS_BY_DEFAULT)
+        return GraphAnswer(only(node, fields), waba_id=number.waba.id)
     if request.node in world.wabas:
         return _waba_node(sandbox, request)
     if request.node in world.media:
         return media_node(sandbox, request, world.media[request.node])
-    template = _template(sandbox, request)
-    fields = _fields(request, _TEMPLATE_FIELDS_BY_DEFAULT)
-    return GraphAnswer(_only(template.describe(), fields), waba_id=template.waba_id)
+    return get_template(sandbox, request)
 
 
 def post_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
@@ -64,26 +66,7 @@ def post_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
         if isinstance(override, dict):
             number.callback_url = str(override.get("override_callback_uri") or "") or None
         return GraphAnswer({"success": True}, waba_id=number.waba.id)
-    template = _template(sandbox, request)
-    body = parse_body(request.body)
-    components = body.get("components", template.components)
-    category = str(body.get("category", template.category)).upper()
-    changed = _template_config(
-        {
-            "name": template.name,
-            "language": template.language,
-            "category": category,
-            "components": components,
-        },
-        status="PENDING",
-        template_id=template.id,
-    )
-    waba = sandbox.world.wabas[template.waba_id]
-    _submit(sandbox, waba, changed)
-    return GraphAnswer(
-        {"success": True, "id": template.id, "name": template.name, "category": category},
-        waba_id=waba.id,
-    )
+    return edit_template(sandbox, request)
 
 
 def delete_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
@@ -97,89 +80,10 @@ def delete_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
 def list_numbers(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     """GET /{waba_id}/phone_numbers."""
     waba = sandbox.world.waba(request.node, request.token, "GET")
-    fields = _fields(request, _NUMBER_FIELDS_BY_DEFAULT)
+    fields = asked_fields(request, _NUMBER_FIELDS_BY_DEFAULT)
     numbers = [n for n in sandbox.world.numbers.values() if n.waba is waba]
-    rows = [_only(_number_node(sandbox, number), fields) for number in numbers]
-    return GraphAnswer(_page(request, rows), waba_id=waba.id)
-
-
-def list_templates(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
-    """GET /{waba_id}/message_templates by part of the name, status, language, category."""
-    waba = sandbox.world.waba(request.node, request.token, "GET")
-    query = request.query
-    wanted = [
-        template
-        for template in sandbox.world.templates_of(waba)
-        if query.get("name", "") in template.name
-        and query.get("language", template.language) == template.language
-        and query.get("status", template.status).upper() == template.status
-        and query.get("category", template.category).upper() == template.category
-    ]
-    fields = _fields(request, _TEMPLATE_FIELDS_BY_DEFAULT)
-    rows = [_only(template.describe(), fields) for template in wanted]
-    return GraphAnswer(_page(request, rows), waba_id=waba.id)
-
-
-def create_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
-    """POST /{waba_id}/message_templates: PENDING now, APPROVED with its webhook a bit later."""
-    waba = sandbox.world.waba(request.node, request.token, "POST")
-    config = _template_config(parse_body(request.body), status="PENDING", template_id=None)
-    if (config.name, config.language) in waba.templates:
-        raise GraphError(2388024, title="Content in this language already exists")
-    template = _submit(sandbox, waba, config)
-    return GraphAnswer(
-        {"id": template.id, "status": template.status, "category": template.category},
-        waba_id=waba.id,
-    )
-
-
-def delete_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
-    """DELETE /{waba_id}/message_templates by name (all languages) or by name and hsm_id."""
-    waba = sandbox.world.waba(request.node, request.token, "DELETE")
-    name, template_id = request.query.get("name"), request.query.get("hsm_id")
-    if not name:
-        raise GraphError(100, title="The parameter name is required")
-    doomed = [
-        template
-        for template in sandbox.world.templates_of(waba)
-        if template.name == name and template_id in {None, template.id}
-    ]
-    if not doomed:
-        raise GraphError(100, title="Message template was not found", subcode=2593002)
-    for template in doomed:
-        sandbox.world.remove_template(template)
-        sandbox.dispatcher.announce(template_status_update(template, "DELETED"))
-    return GraphAnswer({"success": True}, waba_id=waba.id)
-
-
-def _submit(sandbox: Sandbox, waba: Waba, config: TemplateConfig) -> Template:
-    template = sandbox.world.add_template(waba, config)
-    sandbox.approve_later(template)
-    return template
-
-
-def _template_config(
-    body: Mapping[str, object], *, status: str, template_id: str | None
-) -> TemplateConfig:
-    name, language = body.get("name"), body.get("language")
-    category, components = str(body.get("category", "")).upper(), body.get("components", [])
-    if not isinstance(name, str) or not _TEMPLATE_NAME.fullmatch(name):
-        raise GraphError(100, title="Param name must be of [a-z0-9_], at most 512 characters")
-    if not isinstance(language, str) or not language:
-        raise GraphError(100, title="The parameter language is required.")
-    if category not in _TEMPLATE_CATEGORIES:
-        names = ", ".join(sorted(_TEMPLATE_CATEGORIES))
-        raise GraphError(100, title=f"Param category must be one of {{{names}}}")
-    if not isinstance(components, list) or not all(isinstance(c, dict) for c in components):
-        raise GraphError(100, title="Param components must be an array.")
-    return TemplateConfig(
-        name=name,
-        language=language,
-        category=category,
-        components=components,
-        status=status,
-        id=template_id,
-    )
+    rows = [only(_number_node(sandbox, number), fields) for number in numbers]
+    return GraphAnswer(page(request, rows), waba_id=waba.id)
 
 
 def get_subscribed_apps(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
@@ -292,14 +196,6 @@ def _number_node(sandbox: Sandbox, number: Number) -> dict[str, object]:
     }
 
 
-def _template(sandbox: Sandbox, request: GraphRequest) -> Template:
-    template = sandbox.world.templates.get(request.node)
-    if template is None:
-        raise object_missing(request.node, request.method)
-    sandbox.world.waba(template.waba_id, request.token, request.method)
-    return template
-
-
 def _debug_token(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     asked = sandbox.world.tokens.get(request.query.get("input_token", ""))
     if asked is None:
@@ -323,56 +219,9 @@ def _debug_token(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     return GraphAnswer({"data": data})
 
 
-def _fields(request: GraphRequest, by_default: Sequence[str]) -> Sequence[str]:
-    asked = request.query.get("fields")
-    if not asked:
-        return by_default
-    names = [name.strip() for name in asked.split(",") if name.strip()]
-    return names if "id" in names else [*names, "id"]
-
-
-def _only(node: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:
-    return {name: node[name] for name in fields if name in node}
-
-
-def _page(request: GraphRequest, rows: Sequence[dict[str, object]]) -> dict[str, object]:
-    """One page with opaque cursors; `paging.next` is a whole URL, absent on the last page."""
-    asked = request.query.get("limit", "")
-    limit = min(int(asked) if asked.isdigit() and int(asked) else _PAGE, _PAGE_MOST)
-    start = _position(request.query.get("after"))
-    shown = rows[start : start + limit]
-    page: dict[str, object] = {"data": shown}
-    if not shown:
-        return page
-    end = start + len(shown)
-    paging: dict[str, object] = {"cursors": {"before": _cursor(start), "after": _cursor(end)}}
-    if end < len(rows):
-        query = {k: v for k, v in request.query.items() if k not in {"after", "access_token"}}
-        onward = urlencode({**query, "after": _cursor(end)})
-        paging["next"] = f"{request.base_url}/v26.0/{request.node}/{request.edge}?{onward}"
-    page["paging"] = paging
-    return page
-
-
-def _cursor(position: int) -> str:
-    return base64.urlsafe_b64encode(f"row:{position}".encode()).decode().rstrip("=")
-
-
-def _position(cursor: str | None) -> int:
-    if not cursor:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise GraphError(100, title="Invalid cursor") from error
-    prefix, _, position = text.partition(":")
-    if prefix != "row" or not position.isdigit():
-        raise GraphError(100, title="Invalid cursor")
-    return int(position)
-
-
 HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "messages"): post_message,
+    ("POST", "marketing_messages"): post_marketing_message,
     ("GET", "message_history"): get_message_history,
     ("POST", "media"): post_media,
     ("GET", ""): get_node,
@@ -382,6 +231,7 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "message_templates"): list_templates,
     ("POST", "message_templates"): create_template,
     ("DELETE", "message_templates"): delete_template,
+    ("POST", "unpause"): unpause_template,
     ("GET", "subscribed_apps"): get_subscribed_apps,
     ("POST", "subscribed_apps"): post_subscribed_apps,
     ("DELETE", "subscribed_apps"): delete_subscribed_apps,
