@@ -141,7 +141,9 @@ def _mask_value(key: str, value: object, *, depth: int) -> object:
 
 
 def _mask_number(key: str, value: int | float) -> object:
-    is_plain = key in _PLAIN_NUMBER_KEYS or key in _META_ID_KEYS or isinstance(value, float)
+    is_meta_id = key in _META_ID_KEYS and _META_ID.fullmatch(str(value))
+    is_plain = key in _PLAIN_NUMBER_KEYS or is_meta_id
+    # Phones have 8 digits and more; so does a float that was made of one.
     return value if is_plain or abs(value) < 10_000_000 else _HIDDEN
 
 
