@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     sandbox_port: int = Field(default=8010, ge=0, le=65535)
     dagster_port: int = Field(default=3000, ge=1, le=65535)
 
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+
     in_doubt_quiet_seconds: int = Field(default=900, ge=1)
     in_doubt_give_up_seconds: int = Field(default=86_400, ge=1)
     lease_seconds: int = Field(default=60, ge=1)

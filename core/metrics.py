@@ -1,0 +1,42 @@
+"""What the sender counts, declared once; the API declares its own.
+
+No label ever names a tenant, a person, a number or a message: labels have few, fixed values, so
+that they cost nothing and tell nothing.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+_SEND_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_AGE_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+RECIPIENTS_PLANNED: Final = Counter(
+    "carteiro_recipients_planned", "Rows the planner wrote.", ("outcome",)
+)
+TICKETS_PUBLISHED: Final = Counter("carteiro_tickets_published", "Tickets the pacer published.")
+MESSAGES_CLAIMED: Final = Counter("carteiro_messages_claimed", "Messages claimed by workers.")
+SEND_OUTCOMES: Final = Counter(
+    "carteiro_send_outcomes", "Sends by the state they left the message in.", ("state",)
+)
+SEND_SECONDS: Final = Histogram(
+    "carteiro_send_seconds", "Time of one call to the Cloud API.", buckets=_SEND_SECONDS
+)
+META_ERRORS: Final = Counter(
+    "carteiro_meta_errors", "Errors Meta reported, by the atlas's name.", ("name", "action")
+)
+UPDATES_APPLIED: Final = Counter(
+    "carteiro_updates_applied", "Webhook updates by what became of them.", ("kind", "outcome")
+)
+WEBHOOK_AGE_SECONDS: Final = Histogram(
+    "carteiro_webhook_age_seconds", "From landing to applied.", buckets=_AGE_SECONDS
+)
+IN_DOUBT_SETTLED: Final = Counter(
+    "carteiro_in_doubt_settled", "In-doubt sends by how they were settled.", ("outcome",)
+)
+BODIES_WAITING: Final = Gauge("carteiro_webhook_bodies_waiting", "Webhook bodies not yet applied.")
+
+
+def serve_metrics(port: int, *, host: str = "127.0.0.1") -> None:
+    """Serve all metrics of this process at http://host:port/metrics, from a thread of its own."""
+    start_http_server(port, addr=host)
