@@ -12,6 +12,8 @@ import psutil
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from carteiro import processes
 from carteiro.home import Home, free_port
@@ -163,7 +165,7 @@ def test_what_valkey_acknowledged_survives_sigkill(home: Home) -> None:
         with redis.Redis.from_url(server.url()) as client:
             assert client.dbsize() == 2000
         with (
-            redis.Redis(port=server.port) as stranger,
+            redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as stranger,
             pytest.raises(redis.exceptions.AuthenticationError),
         ):
             stranger.ping()

@@ -120,12 +120,18 @@ def start_rabbitmq(stack: ExitStack) -> str | None:
         return None
     folder = _private_folder(stack, owner=None)
     port = free_port()
+    if not port_answers(4369):
+        # Erlang's port mapper outlives the node that started it.
+        stack.callback(subprocess.run, ["epmd", "-kill"], check=False, capture_output=True)
+    configuration = folder / "rabbitmq.conf"
+    configuration.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "RABBITMQ_NODENAME": f"carteiro-test-{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
+        # Not Debian's files under /etc/rabbitmq, which may name ports of their own.
+        "RABBITMQ_CONFIG_FILE": str(configuration),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
         "RABBITMQ_DIST_PORT": str(free_port(avoid={port})),
         "RABBITMQ_BASE": str(folder),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
