@@ -40,7 +40,8 @@ class Layout:
     workers: int
     postgres: EmbeddedPostgres | None
     valkey: EmbeddedValkey | None
-    sandbox: bool
+    #: The sandbox's configuration; None when another Cloud API is used.
+    sandbox: Path | None
     dagster_home: Path | None
 
 
@@ -54,8 +55,8 @@ def process_table(layout: Layout) -> list[Program]:
         once=True,
     )
     programs = [*servers, migrations, _api(layout), *_stack_sender(layout)]
-    if layout.sandbox:
-        programs.append(_sandbox(layout))
+    if layout.sandbox is not None:
+        programs.append(_sandbox(layout, layout.sandbox))
     if layout.dagster_home is not None:
         programs += _dagster(layout, layout.dagster_home)
     return programs
@@ -153,7 +154,7 @@ def _stack_sender(layout: Layout) -> list[Program]:
     )
 
 
-def _sandbox(layout: Layout) -> Program:
+def _sandbox(layout: Layout, config: Path) -> Program:
     address = f"http://127.0.0.1:{layout.ports.sandbox}"
     callback = f"http://127.0.0.1:{layout.ports.api}/webhooks/meta"
     return Program(
@@ -161,7 +162,7 @@ def _sandbox(layout: Layout) -> Program:
         command=_python(
             layout,
             *("-m", "carteiro", "sandbox", "--port", str(layout.ports.sandbox)),
-            *("--callback", callback, "--json"),
+            *("--callback", callback, "--config", str(config), "--json"),
         ),
         health=lambda: port_answers(layout.ports.sandbox),
         address=address,

@@ -5,6 +5,7 @@ with Stack(Home(Path(".carteiro")), workers=2) as stack:
     stack.kill("worker-1", signal.SIGKILL)
 """
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from carteiro.programs import Layout, Ports, process_table
 from carteiro.supervisor import Status, Supervisor
 from carteiro.valkey import CACHE_DATABASE, EmbeddedValkey
 from core.errors import ConfigurationError, Conflict
+from sandbox.demo_world import demo_world
 
 _PREFERRED_PORTS = {"api": 8000, "sandbox": 8010, "dagster": 3000}
 _DOWN_TIMEOUT_SECONDS = 60.0
@@ -40,9 +42,12 @@ class Stack:
         *,
         workers: int = 2,
         dagster: bool = True,
+        sandbox_world: Mapping[str, object] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
+        """`sandbox_world` replaces the sandbox's configuration of this home (docs/sandbox.md)."""
         self.home = home
+        self._sandbox_world = sandbox_world
         self._workers = workers
         self._with_dagster = dagster
         self._given = {name: value for name, value in environment.items() if value != ""}
@@ -149,9 +154,27 @@ class Stack:
             workers=self._workers,
             postgres=postgres,
             valkey=valkey,
-            sandbox=sandbox,
+            sandbox=self._sandbox_config(secrets) if sandbox else None,
             dagster_home=dagster_home,
         )
+
+    def _sandbox_config(self, secrets: Mapping[str, str]) -> Path:
+        """The sandbox's world with the secrets of this home, in a file only its owner reads.
+
+        Written once and kept, so that accounts and templates are the same at every start.
+        """
+        file = self.home.path / "sandbox.json"
+        if self._sandbox_world is None and file.exists():
+            return file
+        world = {
+            **(self._sandbox_world or demo_world(seed=1)),
+            "app_secret": secrets["CARTEIRO_META_APP_SECRET"],
+            "verify_token": secrets["CARTEIRO_META_VERIFY_TOKEN"],
+            "journal": str(self.home.path / "sandbox.journal"),
+        }
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(world, indent=2), encoding="utf-8")
+        return file
 
     def _embedded_servers(
         self, secrets: Mapping[str, str]
