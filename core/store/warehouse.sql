@@ -179,7 +179,7 @@ create table if not exists ops.publications (
     relations text[] not null,
     published_at timestamptz not null default now()
 );
-create table if not exists ops.analytics_fetches (
+create table if not exists raw.analytics_fetches (
     tenant_id uuid not null,
     waba_id text not null,
     first_date date not null,

@@ -1,0 +1,7 @@
+select
+    calling_prefix,
+    iso as country,
+    market,
+    valid_from,
+    valid_to
+from {{ source('platform', 'market_map') }}

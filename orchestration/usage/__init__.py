@@ -1,0 +1,1 @@
+"""The second, independent count of usage: straight from the lake, without the warehouse."""
