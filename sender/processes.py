@@ -36,7 +36,7 @@ async def repeat(work: Callable[[], Awaitable[float]], stop: asyncio.Event, *, n
             backoff = 0.2
         except (Unavailable, psycopg.OperationalError) as error:
             code = error.code if isinstance(error, CarteiroError) else type(error).__name__
-            _log.warning("cannot work now, trying again", part=name, error=code)
+            _log.warning("cannot work now, trying again", part=name, code=code)
             rest, backoff = backoff, min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
         except Exception:  # noqa: BLE001 - the edge of the process
             _log.exception("work failed, trying again", part=name)

@@ -63,7 +63,7 @@ class Intake(threading.Thread):
                 self._consume(connection, world)
                 backoff = 0.2
             except broker_errors(connection) as error:
-                _log.warning("broker lost, connecting again", error=type(error).__name__)
+                _log.warning("broker lost, connecting again", problem=type(error).__name__)
                 self._stop.wait(backoff)
                 backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             finally:
@@ -118,7 +118,7 @@ class Intake(threading.Thread):
             ticket = read_ticket(_body(message))
         except PoisonTicket as error:
             self.poison_tickets += 1
-            _log.error("poison ticket put aside", error=error.detail)
+            _log.error("poison ticket put aside", problem=error.detail)
             self._bury(message, error.detail)
             return
         self._deliver(ticket, lambda: self._finished.put(message))
@@ -138,7 +138,7 @@ class Intake(threading.Thread):
 
     def _on_dead(self, message: Any) -> None:
         self.dead_tickets += 1
-        _log.error("dead ticket", error=_death(message))
+        _log.error("dead ticket", problem=_death(message))
         message.ack()
 
 

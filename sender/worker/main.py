@@ -83,7 +83,7 @@ class Desk:
         try:
             await self._dispatcher.handle(ticket)
         except Unavailable as error:
-            _log.warning("ticket dropped, its messages get another", error=error.code)
+            _log.warning("ticket dropped, its messages get another", code=error.code)
         except Exception:  # noqa: BLE001 - the edge of the process: one bad ticket stops no other
             _log.exception("ticket failed")
         finally:

@@ -1,4 +1,4 @@
-"""What tests of the sender share: the master key, a world, a worker's dispatcher, a stub of Meta."""
+"""What tests of the sender share: the master key, a world, a dispatcher, a stub of Meta."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
@@ -45,9 +45,7 @@ async def pool(database: Settings) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def dispatcher(
-    database: Settings, pool: Pool, meta: MetaStub
-) -> AsyncIterator[Dispatcher]:
+async def dispatcher(database: Settings, pool: Pool, meta: MetaStub) -> AsyncIterator[Dispatcher]:
     settings = database.model_copy(update={"meta_base_url": meta.url, "send_timeout_seconds": 2})
     async with open_session(max_connections=50, timeout_seconds=2) as session:
         yield Dispatcher(settings, pool, session, worker="test-worker")

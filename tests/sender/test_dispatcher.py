@@ -159,6 +159,7 @@ async def test_an_error_stops_what_it_is_about_and_tells_people_once(
     meta: MetaStub,
     dispatcher: Dispatcher,
     ticket_for: MakeTicket,
+    *,
     code: int,
     check: str,
     alert: str | None,

@@ -33,7 +33,7 @@ class World:
 
     def execute(self, sql: str, *values: Any) -> list[Any]:
         with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
-            cursor = connection.execute(sql, values)  # type: ignore[arg-type]
+            cursor = connection.execute(sql, values)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, sql: str, *values: Any) -> Any:
@@ -110,8 +110,7 @@ class World:
                 ],
             )
             c.executemany(
-                "insert into app.list_members (tenant_id, list_id, contact_id)"
-                " values (%s, %s, %s)",
+                "insert into app.list_members (tenant_id, list_id, contact_id) values (%s, %s, %s)",
                 [(self.tenant_id, self.list_id, contact_id) for contact_id in ids],
             )
         self.contacts += ids
@@ -147,7 +146,10 @@ class World:
     ) -> list[UUID]:
         """One message each."""
         ids = [new_id() for _ in contacts]
-        content = {"type": "template", "template": {"name": "pedido", "language": {"code": "pt_BR"}}}
+        content = {
+            "type": "template",
+            "template": {"name": "pedido", "language": {"code": "pt_BR"}},
+        }
         with psycopg.connect(self.settings.database_url) as connection, connection.cursor() as c:
             c.executemany(
                 "insert into app.messages (tenant_id, message_id, campaign_id, contact_id,"
@@ -189,8 +191,8 @@ class World:
         )
         self.execute(
             "insert into app.consent_states values (%s, %s, %s, %s, %s, %s)"
-            " on conflict (tenant_id, contact_id, purpose) do update set granted = excluded.granted,"
-            " occurred_at = excluded.occurred_at, consent_id = excluded.consent_id",
+            " on conflict (tenant_id, contact_id, purpose) do update set"
+            " granted = excluded.granted, occurred_at = excluded.occurred_at, consent_id = excluded.consent_id",
             self.tenant_id,
             contact_id,
             purpose,

@@ -1,0 +1,1 @@
+"""The applier: raw webhook bodies become facts about messages, each exactly once."""

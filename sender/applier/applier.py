@@ -1,0 +1,131 @@
+"""One batch of webhook bodies: all at once when all is well, one by one when something is not."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+
+from core.logs import get_logger
+from core.store import webhooks
+from core.store.database import Connection, Pool, platform_transaction
+from core.store.webhooks import DueBody
+from core.whatsapp.updates import StatusUpdate, Update
+from core.whatsapp.webhooks import parse_updates
+from sender.applier.arrivals import Arrived, read_status
+from sender.applier.notices import apply_notice
+from sender.applier.statuses import apply_statuses
+
+_BATCH_BODIES: Final = 300
+_ORPHANS: Final = 500
+_MAX_ATTEMPTS: Final = 5
+_ORPHAN_DAYS: Final = 8
+_log = get_logger(__name__)
+
+
+async def apply_batch(pool: Pool) -> int:
+    """Apply the oldest bodies that wait; returns how many were taken out of the queue.
+
+    A batch is one transaction. When anything in it raises, its bodies are applied one by one, each
+    update in a savepoint, so that one bad update never blocks its neighbours; what keeps raising is
+    put aside after five tries. A database that is away raises psycopg.OperationalError.
+    """
+    try:
+        async with platform_transaction(pool) as connection:
+            bodies = await webhooks.take_due_bodies(connection, limit=_BATCH_BODIES)
+            await _apply_together(connection, bodies)
+            await webhooks.delete_applied(connection, [body.body_id for body in bodies])
+            return len(bodies)
+    except psycopg.OperationalError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it was, it must not hold up the others
+        _log.exception("a batch of webhooks failed, applying its bodies one by one")
+    return await _apply_apart(pool)
+
+
+async def _apply_together(connection: Connection, bodies: Sequence[DueBody]) -> None:
+    arrived = [update for body in bodies for update in _arrivals(body)]
+    statuses = [_as_status(item) for item in arrived if isinstance(item.update, StatusUpdate)]
+    if statuses:
+        await apply_statuses(connection, statuses)
+    for item in arrived:
+        if not isinstance(item.update, StatusUpdate):
+            await apply_notice(connection, item)
+
+
+async def _apply_apart(pool: Pool) -> int:
+    """The same bodies (or their successors), each in a transaction of its own."""
+    applied = 0
+    for _ in range(_BATCH_BODIES):
+        async with platform_transaction(pool) as connection:
+            bodies = await webhooks.take_due_bodies(connection, limit=1)
+            if not bodies:
+                return applied
+            failed = [
+                item for item in _arrivals(bodies[0]) if not await _apply_one(connection, item)
+            ]
+            await _close_body(connection, bodies[0], failed)
+            applied += 1
+    return applied
+
+
+async def _apply_one(connection: Connection, item: Arrived[Update]) -> bool:
+    """Apply one update in a savepoint; False when it raised."""
+    try:
+        async with connection.transaction():
+            if isinstance(item.update, StatusUpdate):
+                await apply_statuses(connection, [_as_status(item)])
+            else:
+                await apply_notice(connection, item)
+    except psycopg.OperationalError:
+        raise
+    except Exception:  # noqa: BLE001 - one bad update must not hold up the others
+        _log.exception("an update of a webhook failed", body_id=item.body_id)
+        return False
+    return True
+
+
+async def _close_body(
+    connection: Connection, body: DueBody, failed: Sequence[Arrived[Update]]
+) -> None:
+    """Done, to be tried again, or what keeps failing put aside."""
+    if failed and body.attempts + 1 < _MAX_ATTEMPTS:
+        await webhooks.postpone_body(connection, body_id=body.body_id, seconds=2.0**body.attempts)
+        return
+    for item in failed:
+        await webhooks.quarantine_update(
+            connection,
+            tenant_id=None,
+            body_id=item.body_id,
+            received_at=item.received_at,
+            update_index=item.update.position,
+            reason="processing_failed",
+            detail=f"{type(item.update).__name__} raised {_MAX_ATTEMPTS} times",
+        )
+    await webhooks.delete_applied(connection, [body.body_id])
+
+
+async def retry_orphans(pool: Pool) -> int:
+    """Apply statuses whose message has turned up since; returns how many were tried."""
+    async with platform_transaction(pool) as connection:
+        found = await webhooks.take_found_orphans(connection, limit=_ORPHANS)
+        if found:
+            arrived = [
+                Arrived(update=read_status(values), body_id=body_id, received_at=first_seen)
+                for values, body_id, first_seen in found
+            ]
+            await apply_statuses(connection, arrived)
+        await webhooks.quarantine_old_orphans(connection, days=_ORPHAN_DAYS)
+    return len(found)
+
+
+def _arrivals(body: DueBody) -> list[Arrived[Update]]:
+    return [
+        Arrived(update=update, body_id=body.body_id, received_at=body.received_at)
+        for update in parse_updates(body.body)
+    ]
+
+
+def _as_status(item: Arrived[Update]) -> Arrived[StatusUpdate]:
+    if not isinstance(item.update, StatusUpdate):
+        raise TypeError("not a status")
+    return Arrived(update=item.update, body_id=item.body_id, received_at=item.received_at)

@@ -1,0 +1,52 @@
+"""An update with where it came from."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from core.domain.ids import PhoneNumberId, WabaId
+from core.domain.message_state import MessageState
+from core.whatsapp.updates import Pricing, ReportedError, StatusUpdate, Update
+
+_U_co = TypeVar("_U_co", bound=Update, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived(Generic[_U_co]):
+    """One update of one body."""
+
+    update: _U_co
+    body_id: int
+    received_at: datetime
+
+
+def write_status(update: StatusUpdate) -> dict[str, object]:
+    """A status as JSON values, to wait among the orphans."""
+    values = asdict(update)
+    values["occurred_at"] = update.occurred_at.isoformat()
+    return values
+
+
+def read_status(values: dict[str, object]) -> StatusUpdate:
+    """What `write_status` wrote."""
+    pricing, errors = values["pricing"], values["errors"]
+    return StatusUpdate(
+        position=int(str(values["position"])),
+        waba_id=WabaId(str(values["waba_id"])),
+        phone_number_id=PhoneNumberId(str(values["phone_number_id"])),
+        wamid=str(values["wamid"]),
+        state=MessageState(str(values["state"])),
+        occurred_at=datetime.fromisoformat(str(values["occurred_at"])),
+        callback_token=_text(values["callback_token"]),
+        recipient_wa_id=_text(values["recipient_wa_id"]),
+        recipient_user_id=_text(values["recipient_user_id"]),
+        pricing=Pricing(**pricing) if isinstance(pricing, dict) else None,
+        origin=_text(values["origin"]),
+        errors=tuple(ReportedError(**error) for error in errors)
+        if isinstance(errors, list)
+        else (),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

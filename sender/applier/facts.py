@@ -1,0 +1,133 @@
+"""What a message is after some statuses: pure. The rules of order are core.domain.message_state's.
+
+Everything Meta says about a message once is a fact and becomes one event; a fact moves the state
+only forward, and what contradicts it is kept beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.domain.message_state import MessageState, next_state, rank
+from core.store.webhooks import Fact, KnownMessage, NewWamid
+from core.whatsapp.updates import StatusUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One status that nobody has applied before, and the attempt its token or wamid names."""
+
+    status: StatusUpdate
+    attempt_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """The message after all observations, the new facts and wamids, whether it was sent twice."""
+
+    message: KnownMessage
+    facts: tuple[Fact, ...]
+    wamids: tuple[NewWamid, ...]
+    sent_twice: bool = False
+
+
+def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
+    """Apply observations in the order in which Meta says they happened.
+
+    The end does not depend on that order: states are ranked, times are kept once.
+    """
+    facts: list[Fact] = []
+    wamids: list[NewWamid] = []
+    sent_twice = False
+    for observation in sorted(observations, key=_order):
+        status = observation.status
+        if message.wamid is not None and message.wamid != status.wamid:
+            # Another attempt got through as well. The first one counts; people see the conflict.
+            message, sent_twice = replace(message, conflict="sent_twice"), True
+            wamids.append(_new_wamid(message, observation))
+            continue
+        if message.wamid is None:
+            wamids.append(_new_wamid(message, observation))
+        if message.accepted_at is None:
+            facts.append(_accepted(message, observation))
+        message = _observe(message, observation)
+        facts.append(_fact(message, observation))
+    return Folded(message=message, facts=tuple(facts), wamids=tuple(wamids), sent_twice=sent_twice)
+
+
+def _order(observation: Observation) -> tuple[datetime, int]:
+    return (observation.status.occurred_at, rank(observation.status.state))
+
+
+def _observe(message: KnownMessage, observation: Observation) -> KnownMessage:
+    status = observation.status
+    unconfirmed = message.reason == "unconfirmed"
+    move = next_state(MessageState(message.state), status.state, unconfirmed=unconfirmed)
+    message = _timed(message, status)
+    if move.changed:
+        # Our own reason (unconfirmed, too_late) explained a state that no longer holds.
+        code = status.failure_code if move.state is MessageState.FAILED else None
+        message = replace(message, state=move.state.value, reason=None, error_code=code)
+    return replace(message, conflict=move.conflict or message.conflict)
+
+
+def _timed(message: KnownMessage, status: StatusUpdate) -> KnownMessage:
+    """The times and the price of a status; a known price is never overwritten by nothing."""
+    at = status.occurred_at
+    message = replace(message, wamid=status.wamid, accepted_at=message.accepted_at or at)
+    if status.state is MessageState.FAILED:
+        # Test suites show failed statuses with a price: Meta bills on delivery only.
+        return replace(message, failed_at=message.failed_at or at)
+    if status.state is MessageState.SENT:
+        message = replace(message, sent_at=message.sent_at or at)
+    elif status.state is MessageState.DELIVERED:
+        message = replace(message, delivered_at=min(message.delivered_at or at, at))
+    elif status.state is MessageState.READ:
+        # Read implies delivered; the delivery's own time, if it comes, is earlier.
+        message = replace(
+            message, read_at=message.read_at or at, delivered_at=message.delivered_at or at
+        )
+    price = status.pricing
+    if price is None:
+        return message
+    return replace(
+        message,
+        billable=message.billable if price.billable is None else price.billable,
+        pricing_model=price.model or message.pricing_model,
+        pricing_type=price.type or message.pricing_type,
+        pricing_category=price.category or message.pricing_category,
+    )
+
+
+def _accepted(message: KnownMessage, observation: Observation) -> Fact:
+    """Any status proves that Meta had accepted; the fact was never recorded, so it is now."""
+    return Fact(
+        message_id=message.message_id,
+        event_type=MessageState.ACCEPTED.value,
+        occurred_at=observation.status.occurred_at,
+        attempt_no=observation.attempt_no,
+    )
+
+
+def _fact(message: KnownMessage, observation: Observation) -> Fact:
+    status, price = observation.status, observation.status.pricing
+    return Fact(
+        message_id=message.message_id,
+        event_type=status.state.value,
+        occurred_at=status.occurred_at,
+        attempt_no=observation.attempt_no,
+        billable=price.billable if price else None,
+        pricing_model=price.model if price else None,
+        pricing_type=price.type if price else None,
+        pricing_category=price.category if price else None,
+        error_code=status.failure_code if status.state is MessageState.FAILED else None,
+    )
+
+
+def _new_wamid(message: KnownMessage, observation: Observation) -> NewWamid:
+    return NewWamid(
+        tenant_id=message.tenant_id,
+        wamid=observation.status.wamid,
+        message_id=message.message_id,
+        attempt_no=observation.attempt_no,
+    )

@@ -1,0 +1,48 @@
+"""The applier process; any number may run."""
+
+import asyncio
+import time
+from typing import Final
+
+import uvloop
+
+from core.logs import configure_logging, get_logger
+from core.settings import DatabaseRole, Settings
+from core.store.database import Pool, open_pool
+from sender.applier.applier import apply_batch, retry_orphans
+from sender.processes import repeat, stop_on_signals
+
+_IDLE_SECONDS: Final = 0.05
+_ORPHAN_SECONDS: Final = 2.0
+_log = get_logger(__name__)
+
+
+def main(settings: Settings) -> None:
+    """Apply webhook bodies until SIGTERM."""
+    configure_logging("applier")
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = stop_on_signals()
+    dsn = settings.dsn(DatabaseRole.WORKER)
+    async with open_pool(dsn, name="applier", max_size=2) as pool:
+        await repeat(Rounds(pool).once, stop, name="applier")
+    await asyncio.sleep(0)
+    _log.info("applier stopped")
+
+
+class Rounds:
+    """Batches without a rest while there is work; orphans every two seconds."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Nothing is read yet."""
+        self._pool = pool
+        self._orphans_at = float("-inf")
+
+    async def once(self) -> float:
+        """One batch; returns how long to rest."""
+        if time.monotonic() - self._orphans_at >= _ORPHAN_SECONDS:
+            await retry_orphans(self._pool)
+            self._orphans_at = time.monotonic()
+        return 0.0 if await apply_batch(self._pool) else _IDLE_SECONDS

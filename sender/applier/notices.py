@@ -1,0 +1,244 @@
+"""Updates that are not about a message: people's preferences, templates, accounts, troubles."""
+
+from typing import Final
+
+from core.clock import utc_now
+from core.domain.ids import ContactId, PhoneNumberId, TenantId, WabaId
+from core.domain.phone import InvalidPhone, from_wa_id
+from core.domain.provider_errors import classify
+from core.store import dispatch, webhooks
+from core.store.database import Connection
+from core.store.queries import load
+from core.whatsapp.updates import (
+    AccountUpdate,
+    BadUpdate,
+    ErrorUpdate,
+    InboundMessage,
+    PreferenceUpdate,
+    TemplateChange,
+    TemplateUpdate,
+    UnknownUpdate,
+    Update,
+)
+from sender.applier.arrivals import Arrived
+from sender.consequences import Consequence, apply_consequences, open_alert, record_opt_out
+
+_SQL = load("webhooks")
+_DISPATCH = load("dispatch")
+_HALTING: Final = frozenset({"PAUSED", "DISABLED", "REJECTED", "DELETED", "ARCHIVED"})
+_LIFTING: Final = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
+_BLOCKING: Final = frozenset({"DISABLED_UPDATE", "ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED"})
+_BLOCKING_RESTRICTION: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"
+
+
+async def apply_notice(connection: Connection, arrived: Arrived[Update]) -> None:
+    """Apply one update within the caller's transaction; what is not ours is put aside."""
+    match arrived.update:
+        case BadUpdate():
+            await _put_aside(connection, arrived, None, "malformed", arrived.update.reason)
+        case PreferenceUpdate():
+            await _apply_preference(connection, arrived, arrived.update)
+        case InboundMessage():
+            await _apply_inbound(connection, arrived, arrived.update)
+        case TemplateUpdate():
+            await _apply_template(connection, arrived, arrived.update)
+        case AccountUpdate():
+            await _apply_account(connection, arrived, arrived.update)
+        case ErrorUpdate():
+            await _apply_trouble(connection, arrived, arrived.update)
+        case UnknownUpdate():
+            return  # the raw body keeps it; a later version may read it
+
+
+async def _apply_preference(
+    connection: Connection, arrived: Arrived[Update], update: PreferenceUpdate
+) -> None:
+    """The person stopped or resumed marketing inside WhatsApp."""
+    tenant_id = await _tenant_of_account(connection, update.waba_id)
+    if tenant_id is None:
+        await _put_aside(connection, arrived, None, "unknown_account", "user_preferences")
+        return
+    contact_id = await _contact(connection, tenant_id, update.wa_id, update.user_id)
+    if contact_id is None:
+        await _put_aside(connection, arrived, tenant_id, "unknown_contact", "user_preferences")
+        return
+    await record_opt_out(
+        connection,
+        tenant_id=tenant_id,
+        contact_id=contact_id,
+        granted=not update.stopped,
+        channel="whatsapp_preferences",
+        evidence={"body_id": arrived.body_id, "position": update.position},
+        occurred_at=update.occurred_at,
+    )
+
+
+async def _apply_inbound(
+    connection: Connection, arrived: Arrived[Update], update: InboundMessage
+) -> None:
+    """A stop word withdraws; everything else of inbound messages waits in the raw body."""
+    if update.stop_word is None:
+        return
+    tenant_id = await _tenant_of_number(connection, update.phone_number_id, update.waba_id)
+    if tenant_id is None:
+        await _put_aside(connection, arrived, None, "unknown_number", "inbound")
+        return
+    contact_id = await _contact(connection, tenant_id, update.from_wa_id, update.from_user_id)
+    if contact_id is None:
+        await _put_aside(connection, arrived, tenant_id, "unknown_contact", "inbound stop word")
+        return
+    await record_opt_out(
+        connection,
+        tenant_id=tenant_id,
+        contact_id=contact_id,
+        granted=False,
+        channel="whatsapp_message",
+        evidence={"body_id": arrived.body_id, "stop_word": update.stop_word},
+        occurred_at=update.occurred_at,
+    )
+
+
+async def _apply_template(
+    connection: Connection, arrived: Arrived[Update], update: TemplateUpdate
+) -> None:
+    tenant_id = await _tenant_of_account(connection, update.waba_id)
+    event = (update.event or "").upper()
+    if tenant_id is None:
+        await _put_aside(connection, arrived, None, "unknown_account", "template")
+        return
+    if update.change is TemplateChange.QUALITY and event:
+        await dispatch.run(
+            connection,
+            _SQL.change_template_quality,
+            tenant_id=tenant_id,
+            waba_id=update.waba_id,
+            meta_template_id=update.meta_template_id,
+            quality=event,
+        )
+    elif update.change is TemplateChange.STATUS and event in _HALTING | _LIFTING:
+        halts = event in _HALTING
+        await dispatch.run(
+            connection,
+            _SQL.change_template_status,
+            tenant_id=tenant_id,
+            waba_id=update.waba_id,
+            meta_template_id=update.meta_template_id,
+            name=update.name,
+            language=update.language,
+            status=event if halts else "APPROVED",
+            halted_reason=f"Meta: {event}" if halts else None,
+        )
+        if halts:
+            await _tell(connection, tenant_id, "template_halted", update.meta_template_id, event)
+    elif update.change is TemplateChange.CATEGORY:
+        # The price of what is planned may change: people must look before they go on.
+        text = f"{update.category_now or 'unknown'} becomes {update.category_next or 'another'}"
+        await _tell(connection, tenant_id, "template_category", update.meta_template_id, text)
+
+
+async def _apply_account(
+    connection: Connection, arrived: Arrived[Update], update: AccountUpdate
+) -> None:
+    tenant_id = await _tenant_of_account(connection, update.waba_id)
+    if tenant_id is None:
+        await _put_aside(connection, arrived, None, "unknown_account", update.field)
+        return
+    event = (update.event or "").upper()
+    if event == "THROUGHPUT_UPGRADE":
+        digits = "".join(filter(str.isdigit, update.display_phone_number or ""))
+        await dispatch.run(
+            connection,
+            _SQL.raise_throughput,
+            tenant_id=tenant_id,
+            waba_id=update.waba_id,
+            digits=digits,
+        )
+    blocks = event in _BLOCKING or _BLOCKING_RESTRICTION in update.restrictions
+    if blocks:
+        await dispatch.run(
+            connection,
+            _DISPATCH.block_account,
+            tenant_id=tenant_id,
+            waba_id=update.waba_id,
+            reason=f"Meta: {event or _BLOCKING_RESTRICTION}",
+        )
+    if blocks or update.restrictions or update.violation:
+        kind = "account_blocked" if blocks else "account_restricted"
+        text = ", ".join(update.restrictions) or update.violation or event
+        await _tell(connection, tenant_id, kind, update.waba_id, text)
+
+
+async def _apply_trouble(
+    connection: Connection, arrived: Arrived[Update], update: ErrorUpdate
+) -> None:
+    """An error of a number or account without any message: 130429 comes this way too."""
+    number = update.phone_number_id
+    tenant_id = (
+        await _tenant_of_account(connection, update.waba_id)
+        if number is None
+        else await _tenant_of_number(connection, number, update.waba_id)
+    )
+    if tenant_id is None:
+        await _put_aside(connection, arrived, None, "unknown_number", "error")
+        return
+    if number is None:
+        await _tell(connection, tenant_id, "account_error", update.waba_id, str(update.error.code))
+        return
+    consequence = Consequence(
+        error=classify(update.error.code),
+        tenant_id=tenant_id,
+        waba_id=update.waba_id,
+        phone_number_id=number,
+        contact_id=None,
+        template_id=None,
+        occurred_at=utc_now(),
+    )
+    await apply_consequences(connection, [consequence])
+
+
+async def _tenant_of_account(connection: Connection, waba_id: WabaId) -> TenantId | None:
+    return (await webhooks.list_account_owners(connection, [waba_id])).get(waba_id)
+
+
+async def _tenant_of_number(
+    connection: Connection, number: PhoneNumberId, waba_id: WabaId
+) -> TenantId | None:
+    owner = (await webhooks.list_number_owners(connection, [number])).get(number)
+    return owner[0] if owner and owner[1] == waba_id else None
+
+
+async def _contact(
+    connection: Connection, tenant_id: TenantId, wa_id: str | None, user_id: str | None
+) -> ContactId | None:
+    """By business-scoped id, by wa_id, else by the phone that a wa_id spells."""
+    try:
+        match_key = from_wa_id(wa_id).match_key if wa_id else None
+    except InvalidPhone:
+        match_key = None
+    return await webhooks.find_contact(
+        connection, tenant_id=tenant_id, wa_id=wa_id, user_id=user_id, match_key=match_key
+    )
+
+
+async def _tell(
+    connection: Connection, tenant_id: TenantId, kind: str, subject: str, detail: str
+) -> None:
+    await open_alert(connection, tenant_id=tenant_id, kind=kind, subject=subject, detail=detail)
+
+
+async def _put_aside(
+    connection: Connection,
+    arrived: Arrived[Update],
+    tenant_id: TenantId | None,
+    reason: str,
+    detail: str,
+) -> None:
+    await webhooks.quarantine_update(
+        connection,
+        tenant_id=tenant_id,
+        body_id=arrived.body_id,
+        received_at=arrived.received_at,
+        update_index=arrived.update.position,
+        reason=reason,
+        detail=detail,
+    )
