@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from carteiro.part import SENDER_PARTS
-
 _STACK = "One machine"
 _PARTS = "Single parts"
 _DATA = "Database and tenants"
@@ -137,6 +135,9 @@ def sandbox(
         Path | None, typer.Option(help="World and faults to simulate.", exists=True)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same faults.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="File that survives a kill of the sandbox.")
+    ] = None,
 ) -> None:
     """Serve a faithful local Cloud API.
 
@@ -147,7 +148,12 @@ def sandbox(
         carteiro sandbox --port 8010 --callback http://127.0.0.1:9000/hook
     """
     import_module("sandbox.main").serve(
-        port=port, callback=callback, json_output=json, config_path=config, seed=seed
+        port=port,
+        callback=callback,
+        json_output=json,
+        config_path=config,
+        seed=seed,
+        journal=journal,
     )
 
 
@@ -172,7 +178,9 @@ def api() -> None:
 
 @app.command(rich_help_panel=_PARTS)
 def sender(
-    part: Annotated[str, typer.Argument(help=f"One of {', '.join(SENDER_PARTS)}, or all.")] = "all",
+    part: Annotated[
+        str, typer.Argument(help="planner, pacer, worker, applier, settler, or all of them.")
+    ] = "all",
     workers: WorkersOption = 2,
 ) -> None:
     """Run one part of the sender until SIGTERM, or all of them under a supervisor.
@@ -183,16 +191,17 @@ def sender(
 
         carteiro sender all --workers 4
     """
-    if part not in {*SENDER_PARTS, "all"}:
+    from core.settings import get_settings
+    from sender.__main__ import PARTS, load_part
+
+    if part not in {*PARTS, "all"}:
         raise typer.BadParameter(f"there is no part {part!r}", param_hint="PART")
     if part == "all":
         from carteiro.home import Home
         from carteiro.session import run_sender
 
         raise typer.Exit(run_sender(Home.from_environment(), workers=workers))
-    from carteiro.part import main as run_part
-
-    run_part(part)
+    load_part(part)(get_settings())
 
 
 @db_app.command("bootstrap")

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from carteiro.part import SENDER_PARTS
 from carteiro.postgres import EmbeddedPostgres
 from carteiro.processes import Command
 from carteiro.supervisor import Program
 from carteiro.valkey import EmbeddedValkey
 
+SENDER_PARTS = ("planner", "pacer", "worker", "applier", "settler")
 #: The parts drain for five seconds; the applier may be in the middle of a batch.
 _SENDER_STOP_SECONDS = 8.0
 #: `dagster code-server start` was seen to ignore SIGTERM for minutes (1.13.27, November 2026).
@@ -132,7 +132,7 @@ def sender_programs(
             name=name,
             command=_constant(
                 Command(
-                    argv=(sys.executable, "-m", "carteiro.part", part),
+                    argv=(sys.executable, "-m", "sender", part),
                     environment=environment,
                     directory=directory,
                     stop_timeout_seconds=_SENDER_STOP_SECONDS,
@@ -161,7 +161,7 @@ def _sandbox(layout: Layout, config: Path) -> Program:
         name="sandbox",
         command=_python(
             layout,
-            *("-m", "carteiro", "sandbox", "--port", str(layout.ports.sandbox)),
+            *("-m", "sandbox", "--port", str(layout.ports.sandbox)),
             *("--callback", callback, "--config", str(config), "--json"),
         ),
         health=lambda: port_answers(layout.ports.sandbox),
