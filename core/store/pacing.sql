@@ -41,6 +41,7 @@ left join app.templates as template
     and campaign.template_id = template.template_id
 where campaign.status = 'running'
     and campaign.finished_at is null
+    and (campaign.scheduled_at is null or campaign.scheduled_at <= now())
     and template.halted_reason is null
 order by campaign.launched_at, campaign.campaign_id
 
