@@ -45,7 +45,7 @@ def parse_dsn(dsn: str) -> dict[str, str]:
 
 
 def with_role(dsn: str, role: DatabaseRole) -> str:
-    """The same address, acting as `carteiro_<role>` in UTC from the first statement of a session."""
+    """The same address, acting as `carteiro_<role>` in UTC from a session's first statement."""
     parts = parse_dsn(dsn)
     options = (parts.get("options", ""), f"-c role={role.role_name} -c timezone=UTC")
     return write_url({**parts, "options": " ".join(option for option in options if option)})

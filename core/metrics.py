@@ -4,7 +4,9 @@ No label ever names a tenant, a person, a number or a message: labels have few, 
 that they cost nothing and tell nothing.
 """
 
+from threading import Thread
 from typing import Final
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
@@ -37,6 +39,23 @@ IN_DOUBT_SETTLED: Final = Counter(
 BODIES_WAITING: Final = Gauge("carteiro_webhook_bodies_waiting", "Webhook bodies not yet applied.")
 
 
-def serve_metrics(port: int, *, host: str = "127.0.0.1") -> None:
+class MetricsServer:
+    """A running metrics endpoint; `port` is the one it got when 0 was asked for."""
+
+    def __init__(self, server: WSGIServer, thread: Thread) -> None:
+        """Take over a started server and its thread."""
+        self.port: int = server.server_port
+        self._server = server
+        self._thread = thread
+
+    def stop(self) -> None:
+        """End the server and its thread; returns when both are gone."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+def serve_metrics(port: int, *, host: str = "127.0.0.1") -> MetricsServer:
     """Serve all metrics of this process at http://host:port/metrics, from a thread of its own."""
-    start_http_server(port, addr=host)
+    server, thread = start_http_server(port, addr=host)
+    return MetricsServer(server, thread)

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     @field_validator("broker_url", mode="after")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value and value.split("://")[0] not in _BROKER_SCHEMES:
+        if value and value.split("://", maxsplit=1)[0] not in _BROKER_SCHEMES:
             raise ValueError(f"must begin with one of {', '.join(_BROKER_SCHEMES)}")
         return value
 
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         `SET ROLE carteiro_<role>` at the start of each session. Raises ConfigurationError.
         """
         own: str | None = getattr(self, f"{role.value}_database_url")
-        return own if own else with_role(self.require("database_url"), role)
+        return own or with_role(self.require("database_url"), role)
 
     def sqlalchemy_url(self, role: DatabaseRole) -> str:
         """The same address for SQLAlchemy with psycopg 3 (Alembic)."""

@@ -5,7 +5,7 @@ from typing import Final
 
 STOP_WORDS: Final = frozenset(
     {
-        # Portuguese, English, Spanish, Hindi (Latin and Devanagari)
+        # Portuguese; then English; Spanish; Hindi in Latin and in Devanagari letters.
         *("pare", "parar", "sair", "cancelar", "descadastrar", "remover"),
         *("stop", "unsubscribe", "stop all", "stopall", "opt out", "optout", "cancel"),
         *("baja", "alto", "salir", "cancelar suscripcion"),

@@ -219,7 +219,7 @@ LEAVES = st.one_of(
     st.integers(min_value=0, max_value=999),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(SECRETS),
-    st.sampled_from([5511987654321, Decimal("5511987654321"), date(2026, 1, 1), timedelta(1)]),
+    st.sampled_from([5511987654321, Decimal(5511987654321), date(2026, 1, 1), timedelta(1)]),
     st.just(datetime(2026, 1, 1, tzinfo=UTC)),
     st.binary(max_size=3),
     st.builds(object),

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the look-alike digits are what is tested
 """Phone numbers as lists hold them, and what becomes of them."""
 
 import pytest
