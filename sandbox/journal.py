@@ -45,12 +45,16 @@ class Journal:
         if self._path is None or not self._path.exists():
             return
         with self._path.open("rb") as lines:
-            for line in lines:
+            for position, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     return
-                record = orjson.loads(line)
-                if isinstance(record, dict):
-                    yield record
+                try:
+                    record = orjson.loads(line)
+                except orjson.JSONDecodeError as error:
+                    raise ValueError(f"{self._path}: line {position} is not JSON") from error
+                if not isinstance(record, dict):
+                    raise TypeError(f"{self._path}: line {position} is not a record")
+                yield record
 
     def open(self) -> None:
         """Open for appending; a torn last line is cut off first."""

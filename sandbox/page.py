@@ -35,6 +35,7 @@ def render_page(sandbox: Sandbox) -> str:
     last = [_message_row(message) for message in reversed(ledger.messages[-_SHOWN:])]
     faults = sandbox.faults.config.model_dump(mode="json", exclude_defaults=True)
     callback = sandbox.world.app_callback_url or "none: statuses go nowhere"
+    refused = [(str(code), count) for code, count in sorted(ledger.refused.items())]
     duplicates = [(kind, count) for kind, count in ledger.duplicates.items()]
     return "".join(
         (
@@ -46,7 +47,7 @@ def render_page(sandbox: Sandbox) -> str:
             f"with 200, {sandbox.dispatcher.posts_failed:,} not.</p>",
             _table(("number", "phone number id", "accepted"), numbers),
             _table(("status", "planned", "emitted", "posted"), statuses),
-            _table(("refused with", "times"), sorted(ledger.refused.items())),
+            _table(("refused with", "times"), refused),
             _table(("accepted twice by", "times"), duplicates),
             _table(("recipient", "type", "template", "category", "last status"), last),
             f"<h2>Faults in force</h2><p><code>{escape(str(faults or 'none'))}</code></p>",

@@ -39,6 +39,7 @@ def serving(app: Callable[..., Awaitable[None]]) -> Iterator[str]:
     deadline = time.monotonic() + 20
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
+            listener.close()
             raise RuntimeError("the server did not start")
         time.sleep(0.01)
     try:
