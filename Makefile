@@ -6,6 +6,9 @@ BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest, e.g. make test ARGS="-k phone -x".
 KEEP ?=
 ARGS ?=
+# Parsing reads the profile and connects nowhere.
+PARSE_ENV := DBT_WAREHOUSE_HOST=127.0.0.1 DBT_WAREHOUSE_PORT=5432 DBT_WAREHOUSE_USER=nobody \
+    DBT_WAREHOUSE_DATABASE=nothing
 # Another project's activated environment must not leak into ours.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
@@ -30,8 +33,10 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --processes 2 core/store dbt_project
-	$(BIN)/python -m tests.support.data_path_check
+	$(BIN)/python -m tests.support.lint_queries
+	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests functions
+	$(PARSE_ENV) $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster definitions validate -m orchestration.definitions
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
 
 format: setup  ## Format Python and fix what can be fixed
