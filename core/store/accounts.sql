@@ -26,12 +26,6 @@ where n.tenant_id = %(tenant_id)s
 order by n.phone_number_id
 limit %(limit)s
 
--- get_number --
--- The account behind one of the tenant's numbers.
-select n.phone_number_id, n.waba_id
-from app.phone_numbers as n
-where n.tenant_id = %(tenant_id)s and n.phone_number_id = %(phone_number_id)s
-
 -- insert_account --
 -- A WhatsApp account of a tenant; nothing when somebody has it already.
 insert into app.whatsapp_accounts (

@@ -24,14 +24,18 @@ select
     m.category, m.country, m.market, m.created_at
 from message as m
 
--- find_market --
--- The market of a number today: the longest calling prefix that covers it.
-select m.market
+-- list_market_rows --
+-- The dated map from calling prefixes to Meta's markets.
+select
+    m.calling_prefix, m.iso, m.market, lower(m.valid) as valid_from, upper(m.valid) as valid_to
 from billing.market_map as m
-where m.calling_prefix = any(%(prefixes)s::text[])
-    and m.valid @> %(on_date)s::date
-order by length(m.calling_prefix) desc, m.iso = %(country)s desc
-limit 1
+
+-- get_sender --
+-- The account behind one of the tenant's numbers, and that account's zone.
+select n.phone_number_id, n.waba_id, a.timezone
+from app.phone_numbers as n
+inner join app.whatsapp_accounts as a on n.tenant_id = a.tenant_id and n.waba_id = a.waba_id
+where n.tenant_id = %(tenant_id)s and n.phone_number_id = %(phone_number_id)s
 
 -- list_messages --
 -- Messages, newest first, by campaign, contact and state when asked.
@@ -165,9 +169,3 @@ where c.tenant_id = %(tenant_id)s
     and c.recorded_at <= %(as_of)s
 order by c.occurred_at desc, c.consent_id desc
 limit 1
-
--- get_provider_facts --
--- The conservation of one message: how many wamids it ever had.
-select count(*) as wamids
-from app.message_wamids as w
-where w.tenant_id = %(tenant_id)s and w.message_id = %(message_id)s

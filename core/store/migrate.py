@@ -24,6 +24,7 @@ from core.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROLES = ("owner", "migrator", "app", "worker", "data", "operator", "readonly", "auth")
+_RUNTIME_ROLES = "carteiro_app, carteiro_worker, carteiro_data, carteiro_operator"
 #: Two migrators at once: the second waits for the first and then finds nothing to do.
 MIGRATION_LOCK = 7_243_001
 
@@ -51,6 +52,9 @@ def upgrade(settings: Settings) -> str:
             sqlalchemy.text("select ops.ensure_partitions(now(), :days)"),
             {"days": settings.partition_days_ahead},
         )
+        # Readiness compares the schema with the release; Alembic's table is the admin's own.
+        for grant in ("usage on schema public", "select on public.schema_version"):
+            connection.execute(sqlalchemy.text(f"grant {grant} to {_RUNTIME_ROLES}"))
         connection.commit()
         return _current(connection) or ""
 

@@ -42,24 +42,3 @@ values (
 )
 on conflict (slug) do nothing
 returning tenant_id
-
--- insert_subscription --
--- Subscribes a tenant to the newest version of a plan, from a day of its own zone on.
-insert into billing.subscriptions (tenant_id, subscription_id, plan_version_id, valid)
-select
-    %(tenant_id)s as tenant_id,
-    %(subscription_id)s as subscription_id,
-    v.plan_version_id,
-    daterange(%(valid_from)s, null) as valid
-from billing.plan_versions as v
-inner join billing.plans as p on v.plan_id = p.plan_id
-where p.code = %(plan)s
-order by v.version desc
-limit 1
-returning subscription_id
-
--- list_plan_codes --
--- The plans one may subscribe to.
-select p.code
-from billing.plans as p
-order by p.code

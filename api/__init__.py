@@ -1,0 +1,1 @@
+"""The tenant API, and the place where Meta's webhooks land."""

@@ -1,0 +1,126 @@
+"""The API process: `create_app` for uvicorn (`uvicorn api.app:create_app --factory`)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from api import health, problem_pages
+from api.access_log import AccessLog
+from api.auth import Authenticator
+from api.billing import routes as billing
+from api.body_limits import BodyLimits
+from api.campaigns import routes as campaigns
+from api.consents import routes as consents
+from api.contacts import routes as contacts
+from api.deps import ApiState
+from api.errors import install_error_handlers
+from api.exports import routes as exports
+from api.messages import routes as messages
+from api.numbers import routes as numbers
+from api.openapi import install_docs
+from api.templates import routes as templates
+from api.tenants import routes as tenants
+from api.usage import routes as usage
+from api.warehouse import Warehouse
+from api.webhooks.landing import Landing
+from api.webhooks.routes import MetaWebhooks
+from core.clock import Clock, SystemClock
+from core.dsn import DatabaseRole
+from core.logs import configure_logging
+from core.settings import Settings, get_settings
+from core.store.database import open_pool
+from core.whatsapp.client import open_session
+
+VERSION: Final = "1.0.0"
+_POOL_SIZE: Final = 12
+#: Syncs read lists from Meta; sending is the sender's and has its own connections.
+_META_CONNECTIONS: Final = 8
+_META_TIMEOUT_SECONDS: Final = 30.0
+_ROOMS: Final = (
+    tenants,
+    numbers,
+    contacts,
+    consents,
+    templates,
+    campaigns,
+    messages,
+    usage,
+    billing,
+    exports,
+)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+    """The whole API, not yet connected: its lifespan opens pools and closes them.
+
+    Raises ConfigurationError when a setting that it can't do without is missing.
+    """
+    settings = settings or get_settings()
+    for name in ("database_url", "secret_key", "meta_app_secret", "meta_verify_token"):
+        settings.require(name)
+    app = FastAPI(
+        title="Carteiro",
+        version=VERSION,
+        lifespan=_lifespan(settings, clock or SystemClock()),
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would send the client's credential to wherever Host points.
+        redirect_slashes=False,
+    )
+    app.state.api = None
+    app.state.landing = None
+    install_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(problem_pages.router)
+    for room in _ROOMS:
+        app.include_router(room.router)
+    install_docs(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(BodyLimits)
+    app.add_middleware(AccessLog)
+    app.add_middleware(MetaWebhooks, settings=settings, landing=lambda: app.state.landing)
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """`create_app` with logs configured: what the process of the API runs."""
+    configure_logging("api")
+    return create_app()
+
+
+def _lifespan(settings: Settings, clock: Clock):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        dsn = settings.dsn(DatabaseRole.APP)
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(
+                open_pool(dsn, name="api", min_size=2, max_size=_POOL_SIZE)
+            )
+            # Its own connections: a busy API must not make Meta's webhooks wait.
+            landing_pool = await stack.enter_async_context(
+                open_pool(dsn, name="landing", min_size=1, max_size=2)
+            )
+            landing = Landing(landing_pool)
+            landing.start()
+            stack.push_async_callback(landing.stop)
+            warehouse = Warehouse(settings)
+            stack.push_async_callback(warehouse.close)
+            session = open_session(
+                max_connections=_META_CONNECTIONS, timeout_seconds=_META_TIMEOUT_SECONDS
+            )
+            stack.push_async_callback(session.close)
+            app.state.landing = landing
+            app.state.api = ApiState(
+                settings=settings,
+                clock=clock,
+                pool=pool,
+                warehouse=warehouse,
+                authenticator=Authenticator(pool, clock),
+                meta_session=session,
+                schema_head=health.schema_head(),
+            )
+            yield
+
+    return lifespan

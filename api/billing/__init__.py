@@ -1,0 +1,1 @@
+"""Invoices as the tenant sees them."""

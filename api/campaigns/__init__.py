@@ -1,0 +1,1 @@
+"""Campaigns: create, plan, approve, launch, pause, cancel, watch."""

@@ -1,0 +1,150 @@
+"""/v1/campaigns."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.campaigns import service
+from api.campaigns.schemas import (
+    Approve,
+    Campaign,
+    CampaignStats,
+    CampaignSummary,
+    Cancelled,
+    CreateCampaign,
+    StoredStatus,
+)
+from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
+from api.dto import Id, Page
+from api.idempotency import OptionalKey, once
+from api.openapi import problems
+
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+_CHANGES = problems("not-found", "campaign-state")
+
+
+@router.post(
+    "",
+    operation_id="create_campaign",
+    summary="Create a campaign",
+    status_code=201,
+    responses=problems("conflict"),
+)
+async def create_campaign(
+    caller: CampaignsWriter,
+    response: Response,
+    wanted: CreateCampaign,
+    idempotency_key: OptionalKey = None,
+) -> Campaign:
+    """A campaign in draft. Nothing happens until it is planned, approved and launched."""
+    return await once(
+        caller,
+        idempotency_key,
+        "create_campaign",
+        wanted,
+        response,
+        lambda connection: service.create_campaign(connection, caller, wanted),
+        model=Campaign,
+    )
+
+
+@router.get("", operation_id="list_campaigns", summary="Your campaigns")
+async def list_campaigns(
+    caller: CampaignsReader,
+    request: Request,
+    status: StoredStatus | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[CampaignSummary]:
+    """Campaigns, newest first."""
+    return await service.list_campaigns(caller, caller.pager(request, cursor, limit), status)
+
+
+@router.get(
+    "/{campaign_id}",
+    operation_id="get_campaign",
+    summary="One campaign",
+    responses=problems("not-found"),
+)
+async def get_campaign(caller: CampaignsReader, campaign_id: Id) -> Campaign:
+    """A campaign with its plan."""
+    return await service.get_campaign(caller, campaign_id)
+
+
+@router.get(
+    "/{campaign_id}/stats",
+    operation_id="get_campaign_stats",
+    summary="Where every message of a campaign is",
+    responses=problems("not-found"),
+)
+async def get_campaign_stats(caller: CampaignsReader, campaign_id: Id) -> CampaignStats:
+    """Counts by state, reasons and errors, the conservation sum, rate and time left."""
+    return await service.stats(caller, campaign_id)
+
+
+@router.post(
+    "/{campaign_id}/plan",
+    operation_id="plan_campaign",
+    summary="Plan a campaign",
+    status_code=202,
+    responses=_CHANGES,
+)
+async def plan_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
+    """A dry run: who gets it and who doesn't, what it costs, when it ends. Nothing is sent.
+
+    Poll the campaign until its status is `planned` or `plan_failed`.
+    """
+    return await service.request_plan(caller, campaign_id)
+
+
+@router.post(
+    "/{campaign_id}/approve",
+    operation_id="approve_campaign",
+    summary="Approve a plan",
+    responses=_CHANGES,
+)
+async def approve_campaign(caller: CampaignsApprover, campaign_id: Id, wanted: Approve) -> Campaign:
+    """Approves exactly the plan whose hash is given."""
+    return await service.approve(caller, campaign_id, wanted.plan_hash)
+
+
+@router.post(
+    "/{campaign_id}/launch",
+    operation_id="launch_campaign",
+    summary="Launch a campaign",
+    responses=_CHANGES,
+)
+async def launch_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
+    """Sending begins within seconds, or at `scheduled_at`."""
+    return await service.launch(caller, campaign_id)
+
+
+@router.post(
+    "/{campaign_id}/pause",
+    operation_id="pause_campaign",
+    summary="Pause a campaign",
+    responses=_CHANGES,
+)
+async def pause_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
+    """Nothing more is taken up; what is on its way to Meta goes on."""
+    return await service.pause(caller, campaign_id)
+
+
+@router.post(
+    "/{campaign_id}/resume",
+    operation_id="resume_campaign",
+    summary="Resume a campaign",
+    responses=_CHANGES,
+)
+async def resume_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
+    """Goes on where the pause began: nobody twice, nobody left out."""
+    return await service.resume(caller, campaign_id)
+
+
+@router.post(
+    "/{campaign_id}/cancel",
+    operation_id="cancel_campaign",
+    summary="Cancel a campaign",
+    responses=_CHANGES,
+)
+async def cancel_campaign(caller: CampaignsWriter, campaign_id: Id) -> Cancelled:
+    """Ends it for ever: what nobody has taken up is cancelled. May be repeated."""
+    return await service.cancel(caller, campaign_id)

@@ -1,0 +1,98 @@
+"""Appends to the ledger; reads one person's part of it."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from api.consents.schemas import (
+    Consent,
+    ConsentState,
+    ContactConsents,
+    RecordConsent,
+    RecordedConsent,
+)
+from api.deps import Caller
+from api.dto import Answer
+from api.pagination import Pager
+from api.rows import fetch_all, fetch_known
+from core.errors import InvalidInput
+from core.store.consents import Basis, ConsentEntry, record
+from core.store.database import Connection
+from core.store.queries import load
+
+_sql = load("consents")
+_contacts = load("contacts")
+#: Clocks of tenants' machines differ a little from ours.
+_AHEAD: Final = timedelta(minutes=5)
+
+
+class _Person(Answer):
+    contact_id: UUID
+    address: str
+    country: str | None
+    pseudonym: UUID
+
+
+async def record_consent(
+    connection: Connection, caller: Caller, wanted: RecordConsent
+) -> RecordedConsent:
+    """Append one entry. Raises InvalidInput for an agreement without text or out of the future."""
+    if wanted.action == "granted" and wanted.text_version is None:
+        raise InvalidInput(
+            "an agreement names the text that was agreed to", pointer="/text_version"
+        )
+    now = caller.state.clock.now()
+    if wanted.occurred_at is not None and wanted.occurred_at > now + _AHEAD:
+        raise InvalidInput("it can't have happened in the future", pointer="/occurred_at")
+    await _known(connection, caller, wanted.contact_id)
+    entry = ConsentEntry(
+        contact_id=wanted.contact_id, purpose=wanted.purpose, granted=wanted.action == "granted"
+    )
+    basis = Basis(
+        channel=wanted.channel,
+        text_version=wanted.text_version,
+        evidence={**wanted.evidence, "recorded_by": caller.subject},
+        occurred_at=wanted.occurred_at or now,
+    )
+    [consent_id] = await record(connection, caller.tenant_id, [entry], basis)
+    states = await _states(connection, caller, wanted.contact_id)
+    return RecordedConsent(consent_id=consent_id, states=states)
+
+
+async def list_consents(caller: Caller, pager: Pager, contact_id: UUID) -> ContactConsents:
+    """One person's ledger, newest first, and what holds now."""
+    async with caller.transaction() as connection:
+        await _known(connection, caller, contact_id)
+        rows = await fetch_all(
+            connection,
+            Consent,
+            _sql.list_consents,
+            {
+                "tenant_id": caller.tenant_id,
+                "contact_id": contact_id,
+                "after": pager.after_id,
+                "limit": pager.fetch,
+            },
+        )
+        states = await _states(connection, caller, contact_id)
+    page = pager.page(rows, lambda row: row.consent_id)
+    return ContactConsents(states=states, items=page.items, next_cursor=page.next_cursor)
+
+
+async def _known(connection: Connection, caller: Caller, contact_id: UUID) -> None:
+    await fetch_known(
+        connection,
+        _Person,
+        _contacts.get_contact_identity,
+        {"tenant_id": caller.tenant_id, "contact_id": contact_id},
+        what="contact",
+    )
+
+
+async def _states(connection: Connection, caller: Caller, contact_id: UUID) -> list[ConsentState]:
+    return await fetch_all(
+        connection,
+        ConsentState,
+        _sql.list_consent_states,
+        {"tenant_id": caller.tenant_id, "contact_id": contact_id},
+    )

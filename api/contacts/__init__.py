@@ -1,0 +1,1 @@
+"""People, lists of people, and the imports that bring them in."""

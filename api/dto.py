@@ -1,0 +1,89 @@
+"""The types that requests and answers are made of: strict, capped, closed.
+
+A request accepts exactly what is written here: an unknown field, a number as a string, a NUL or a
+lone surrogate is refused, so that nothing that reaches a rule or PostgreSQL is a surprise.
+"""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+class Request(BaseModel):
+    """The body of a request: strict types, no unknown field."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Query(BaseModel):
+    """The query of a request; unknown names are refused by `deps.refuse_unknown_query`."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Answer(BaseModel):
+    """The body of an answer; built from rows that our own SQL names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Page(Answer, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(
+        default=None, description="Give it back as `cursor` to read on; null on the last page."
+    )
+
+
+def _storable(value: str) -> str:
+    """PostgreSQL's text holds neither NUL nor half of a surrogate pair."""
+    if "\x00" in value:
+        raise PydanticCustomError("nul_character", "NUL characters are not allowed")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise PydanticCustomError("lone_surrogate", "lone surrogates are not allowed")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise PydanticCustomError("control_character", "control characters are not allowed")
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+def _text_only(value: object) -> object:
+    """Refuse numbers where an instant is meant: 17000 would be a second of 1970."""
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and "T" not in value):
+        raise PydanticCustomError("datetime_text", "must be an ISO 8601 instant with an offset")
+    return value
+
+
+def _id_text(value: object) -> object:
+    if not isinstance(value, str | UUID):
+        raise PydanticCustomError("uuid_text", "must be a UUID as text")
+    return value
+
+
+Id = Annotated[UUID, BeforeValidator(_id_text), Field(strict=False)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
+Line = Annotated[
+    str, Field(min_length=1, max_length=200), AfterValidator(_storable), AfterValidator(_one_line)
+]
+Name = Annotated[
+    str, Field(min_length=1, max_length=120), AfterValidator(_storable), AfterValidator(_one_line)
+]
+MetaId = Annotated[str, Field(pattern=r"^[0-9]{1,32}$", description="An id of Meta: digits.")]
+AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+AttributeValue = Annotated[str, Field(max_length=1024), AfterValidator(_storable)]
+Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=64)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}$")]

@@ -1,0 +1,1 @@
+"""Files with a tenant's own data."""

@@ -1,0 +1,1 @@
+"""Single messages, and the story of every message."""

@@ -1,0 +1,170 @@
+"""Lists templates; takes all of them over from the Cloud API."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from api.deps import Caller
+from api.dto import Answer, Page
+from api.meta import accounts
+from api.pagination import Pager
+from api.rows import execute, fetch_all, fetch_known
+from api.templates.schemas import Template, TemplateDetail, TemplatesSynced
+from core.domain.ids import new_id
+from core.domain.template import parse_components, required_parameters, version_hash
+from core.errors import InvalidInput
+from core.store.database import Connection
+from core.store.queries import load
+from core.whatsapp.json_values import Json, child, optional_identifier, text
+
+_sql = load("templates")
+_UNSTORABLE: Final = re.compile(r"\\u0000|[\ud800-\udfff]")
+_CATEGORIES: Final = frozenset({"marketing", "utility", "authentication"})
+
+
+class _StoredTemplate(Template):
+    components: list[dict[str, Any]]
+
+
+class _Counts(Answer):
+    total: int
+    created: int
+    changed: int
+
+
+async def list_templates(
+    caller: Caller, pager: Pager, *, status: str | None, category: str | None, name: str | None
+) -> Page[Template]:
+    """The tenant's templates that fit the filters, newest first."""
+    async with caller.transaction() as connection:
+        rows = await fetch_all(
+            connection,
+            Template,
+            _sql.list_templates,
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                "limit": pager.fetch,
+                "status": status,
+                "category": category,
+                "name": name,
+            },
+        )
+    return pager.page(rows, lambda row: row.template_id)
+
+
+async def get_template(caller: Caller, template_id: UUID) -> TemplateDetail:
+    """One template with the parameters it needs."""
+    async with caller.transaction() as connection:
+        row = await fetch_known(
+            connection,
+            _StoredTemplate,
+            _sql.get_template,
+            {"tenant_id": caller.tenant_id, "template_id": template_id},
+            what="template",
+        )
+    try:
+        shape = parse_components(row.components)
+    except InvalidInput:
+        return TemplateDetail(**row.model_dump(), parameters=[], unsupported=["body"])
+    return TemplateDetail(
+        **row.model_dump(),
+        parameters=list(required_parameters(shape)),
+        unsupported=list(shape.unsupported),
+    )
+
+
+async def sync_templates(caller: Caller) -> TemplatesSynced:
+    """Read all templates of all accounts from Meta, then write each account's at once.
+
+    All pages, languages and states; nothing is written of an account whose list broke off.
+    Raises MetaError, MetaUnreachable.
+    """
+    count, skipped = 0, 0
+    created = changed = deleted = templates = 0
+    async for account in accounts(caller):
+        count += 1
+        found = [item async for item in account.client.iter_templates(account.waba_id)]
+        usable = [item for item in found if _is_usable(item)]
+        skipped += len(found) - len(usable)
+        async with caller.transaction() as connection:
+            counts, gone = await _store(connection, caller, account.waba_id, usable)
+        templates += counts.total
+        created += counts.created
+        changed += counts.changed
+        deleted += gone
+    return TemplatesSynced(
+        accounts=count,
+        templates=templates,
+        created=created,
+        changed=changed,
+        deleted=deleted,
+        skipped=skipped,
+    )
+
+
+async def _store(
+    connection: Connection, caller: Caller, waba_id: str, items: list[Json]
+) -> tuple[_Counts, int]:
+    synced_at: datetime = caller.state.clock.now()
+    place = {"tenant_id": caller.tenant_id, "waba_id": waba_id, "synced_at": synced_at}
+    # Name and language are Meta's own key; a list that repeats one is read with the last word.
+    unique = {
+        (text(item, "name", limit=512), text(item, "language")): item for item in items
+    }.values()
+    columns = [_columns(item) for item in unique]
+    arrays = {f"{name}": [column[name] for column in columns] for name in _COLUMNS}
+    counts = await fetch_known(
+        connection, _Counts, _sql.upsert_templates, {**place, **arrays}, what="template"
+    )
+    gone = await execute(connection, _sql.mark_templates_deleted, place)
+    return counts, gone
+
+
+_COLUMNS: Final = (
+    "template_ids",
+    "meta_template_ids",
+    "names",
+    "languages",
+    "categories",
+    "statuses",
+    "qualities",
+    "components",
+    "parameter_formats",
+    "version_hashes",
+)
+
+
+def _columns(item: Json) -> dict[str, object]:
+    components = item["components"]
+    parameter_format = text(item, "parameter_format") or "POSITIONAL"
+    return {
+        "template_ids": new_id(),
+        "meta_template_ids": optional_identifier(item, "id", limit=64) or "",
+        "names": text(item, "name", limit=512),
+        "languages": text(item, "language"),
+        "categories": (text(item, "category") or "").lower(),
+        "statuses": (text(item, "status") or "UNKNOWN").upper(),
+        "qualities": text(child(item, "quality_score"), "score") or "UNKNOWN",
+        "components": Jsonb(components),
+        "parameter_formats": parameter_format if parameter_format == "NAMED" else "POSITIONAL",
+        "version_hashes": version_hash(components),
+    }
+
+
+def _is_usable(item: Json) -> bool:
+    """Whether the product knows the category and the item has what every template has."""
+    components = item.get("components")
+    return (
+        (text(item, "category") or "").lower() in _CATEGORIES
+        and bool(text(item, "name", limit=512))
+        and bool(text(item, "language"))
+        and isinstance(components, list)
+        and all(isinstance(part, dict) for part in components)
+        # PostgreSQL's jsonb holds no NUL, and no half of a surrogate pair.
+        and not _UNSTORABLE.search(json.dumps(components, ensure_ascii=False))
+    )

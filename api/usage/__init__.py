@@ -1,0 +1,1 @@
+"""Usage: what was delivered, by day, category and market."""

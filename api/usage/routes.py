@@ -1,0 +1,32 @@
+"""/v1/usage."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from api.deps import UsageReader
+from api.openapi import problems
+from api.usage import service
+from api.usage.schemas import Usage
+
+router = APIRouter(prefix="/v1/usage", tags=["usage"])
+
+
+@router.get(
+    "",
+    operation_id="get_usage",
+    summary="Delivered messages by day",
+    responses=problems("warehouse-not-ready"),
+)
+async def get_usage(
+    caller: UsageReader,
+    start: Annotated[date, Query(alias="from", description="First day, in your zone.")],
+    end: Annotated[date, Query(alias="to", description="The day after the last.")],
+    category: Literal["marketing", "utility", "authentication", "service"] | None = None,
+) -> Usage:
+    """What was delivered, by day of your zone, category, market and pricing type.
+
+    Published after each run of the data path, when its checks have passed; at most 93 days.
+    """
+    return await service.get_usage(caller, start, end, category)

@@ -1,0 +1,101 @@
+"""Group commit: the webhooks that arrive while one commit is under way share the next one.
+
+A body is acknowledged only after the commit that holds it. A crash between the commit and the
+answer makes Meta send the body again; the applier counts each status once.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+
+from api.metrics import WEBHOOKS_PER_COMMIT
+from core.errors import Unavailable
+from core.logs import get_logger
+from core.store.database import Pool, platform_transaction
+from core.store.queries import load
+
+_log = get_logger(__name__)
+_sql = load("landing")
+MAX_BODIES_PER_COMMIT: Final = 512
+MAX_BYTES_PER_COMMIT: Final = 16 * 1024 * 1024
+#: What may wait in memory for a commit; above it Meta is told to come again.
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+COMMIT_TIMEOUT_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    body: bytes
+    landed: asyncio.Future[bool]
+
+
+class Landing:
+    """The queue in memory between requests and commits; `land` returns after the commit."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write; called once, inside the running loop."""
+        self._task = asyncio.create_task(self._write_for_ever(), name="landing")
+
+    async def stop(self) -> None:
+        """Finish the commit under way and refuse what still waits."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        while self._waiting:
+            self._waiting.popleft().landed.set_result(False)
+
+    async def land(self, body: bytes) -> bool:
+        """Whether the body is in the database now; False means that Meta must send it again."""
+        if self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
+            return False
+        entry = _Waiting(body, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._waiting_bytes += len(body)
+        self._arrived.set()
+        return await entry.landed
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                await self._write(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_BODIES_PER_COMMIT and size < MAX_BYTES_PER_COMMIT:
+            entry = self._waiting.popleft()
+            size += len(entry.body)
+            batch.append(entry)
+        self._waiting_bytes -= size
+        return batch
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        landed = False
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                async with platform_transaction(self._pool) as connection:
+                    await connection.execute(
+                        _sql.land_bodies, {"bodies": [entry.body for entry in batch]}
+                    )
+            landed = True
+            WEBHOOKS_PER_COMMIT.observe(len(batch))
+        except (psycopg.Error, Unavailable, TimeoutError) as error:
+            _log.error("webhooks could not be stored", count=len(batch), exc_info=error)
+        finally:
+            for entry in batch:
+                if not entry.landed.done():
+                    entry.landed.set_result(landed)
