@@ -136,13 +136,12 @@ class LimitConfig(Section):
 
 
 class RateConfig(Section):
-    """A price of one delivered message in one country; from message `tier_from` of the month on."""
+    """A price of one delivered message in one country, from a local day of the account on."""
 
     country: str
     category: str
     rate: Decimal
     currency: str = "USD"
-    tier_from: Annotated[int, Field(ge=1)] = 1
     effective_from: date = date(2000, 1, 1)
 
 

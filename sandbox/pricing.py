@@ -190,7 +190,6 @@ class Points:
             for rate in self._rates
             if rate.country == cell.country
             and rate.category.lower() == cell.category
-            and rate.tier_from == 1
             and rate.effective_from <= day
         ]
         return max(fitting, key=lambda rate: rate.effective_from).rate if fitting else None
