@@ -64,6 +64,23 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
+def _mask_until_configured() -> None:
+    """What is logged before or without `configure_logging` is masked as well."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            _describe,
+            _mask,
+            _to_json,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
 def _unhook(logger: logging.Logger) -> None:
     """A library's own handler would print past the mask."""
     logger.handlers = []
@@ -110,3 +127,6 @@ def _mask(_logger: object, _method: str, event: _Event) -> _Event:
 
 def _to_json(_logger: object, _method: str, event: _Event) -> str:
     return orjson.dumps(event, default=lambda value: f"<{type(value).__name__}>").decode()
+
+
+_mask_until_configured()

@@ -74,12 +74,17 @@ _DIGITS: Final = re.compile(
     r"|\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d))"
     r"|(?:\+\s*)?\(?\d(?:[\s().\u2010-\u2015\u00a0/-]{0,3}\d){7,}"
 )
+# Most texts are a few small words; they can't hold anything the patterns above look for.
+_HARMLESS: Final = re.compile(r"(?!.*\b(?:bearer|basic)\b)[a-z_ ]*")
+_MAX_HARMLESS: Final = 80
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\([^()]*\)=\([^()]*\)")
 _CONSTRAINT_LIKE: Final = re.compile(r"[\"'][a-z0-9]+(?:_[a-z0-9]+)+[\"']")
 
 
 def mask_text(text: str) -> str:
     """The text without phones, ids of messages, addresses, tokens and passwords; cut at 2,000."""
+    if len(text) <= _MAX_HARMLESS and _HARMLESS.fullmatch(text):
+        return text
     # The final cut comes after masking: a piece of a token doesn't look like one. The first only
     # bounds the work, for texts may come from outside.
     text = text[:_MAX_SEARCHED]

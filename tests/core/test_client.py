@@ -193,6 +193,19 @@ async def test_an_answer_without_envelope_or_message_id_is_in_doubt(
 
 
 @pytest.mark.asyncio
+async def test_a_redirect_is_never_followed_with_the_token() -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        paths.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with meta(handler) as api:
+        assert (await fate(api)).before_bytes is False
+    assert paths == ["/v26.0/1065/messages"]
+
+
+@pytest.mark.asyncio
 async def test_a_refused_connection_is_before_bytes() -> None:
     async with open_session(max_connections=1, timeout_seconds=0.5) as session:
         assert (await fate(CloudApi("http://127.0.0.1:1", "v26.0", TOKEN, session))).before_bytes

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import CarteiroError, MetaError
-from core.logs import configure_logging, get_logger
+from core.logs import _mask_until_configured, configure_logging, get_logger
 from core.masking import ALLOWED_KEYS, mask_event, mask_text
 
 PHONES = ["+5511987654321", "5511987654321", "+55 (11) 98765-4321", "11 98765 4321", "98765-4321"]
@@ -28,6 +30,7 @@ SECRETS = [
     "12345678909",
     "EAAGm0PX4ZCpsBAKZA",
     "Bearer abc.def-ghi",
+    "bearer canary",
     "Basic dXNlcjpwYXNz",
     "https://x.example/?access_token=canary123",
     "?hub.mode=subscribe&hub.verify_token=canary123&hub.challenge=1",
@@ -64,7 +67,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     configure_logging("test", stream=stream)
     yield stream
     logging.captureWarnings(False)
-    structlog.reset_defaults()
+    _mask_until_configured()
     root.handlers, root.level = handlers, level
 
 
@@ -170,6 +173,24 @@ def test_a_handler_that_a_library_had_installed_is_not_a_way_out() -> None:
     library.warning("to +5511987654321")
     root.handlers, root.level = handlers, level
     assert stream.getvalue() == ""
+
+
+def test_a_process_that_never_configured_its_logs_masks_them_too() -> None:
+    program = """
+from core.logs import get_logger
+try:
+    raise KeyError('Maria')
+except KeyError:
+    get_logger('x').exception('to +5511987654321', name='Maria')
+"""
+    done = subprocess.run(  # noqa: PLW1510 - its output is what is looked at
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    line = json.loads(done.stderr)
+    assert (line["event"], line["level"], line["dropped_keys"]) == ("to ***", "error", 1)
+    assert "Maria" not in done.stderr
 
 
 def test_warnings_and_access_logs_have_no_way_round(written: io.StringIO) -> None:

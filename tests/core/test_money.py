@@ -93,6 +93,8 @@ def test_the_sum_of_nothing_needs_a_currency() -> None:
 def test_shares_go_by_largest_remainder_and_ties_to_the_first() -> None:
     shares = brl("100.00").allocate([1, 1, 1])
     assert [str(share.amount) for share in shares] == ["33.34", "33.33", "33.33"]
+    shares = brl("1.00").allocate([1, 2])
+    assert [str(share.amount) for share in shares] == ["0.33", "0.67"]
     shares = brl("-0.05").allocate([Decimal("0.5"), Decimal("0.5")])
     assert [str(share.amount) for share in shares] == ["-0.03", "-0.02"]
 
