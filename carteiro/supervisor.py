@@ -49,7 +49,7 @@ class Program:
     """One line of the process table.
 
     `command` is called before each start. `health` says whether it serves; without it, having lived
-    for one second counts. `once` programs do their work and end with 0; they are not restarted.
+    for `proven_seconds` counts. `once` programs do their work, end with 0 and are not restarted.
     Names ending in `-<number>` are instances of one program.
     """
 
@@ -60,6 +60,8 @@ class Program:
     once: bool = False
     address: str = ""
     start_timeout_seconds: float = 90.0
+    #: Longer than the imports of any part take: one that cannot be imported never counts as ready.
+    proven_seconds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,9 @@ class Supervisor:
         health = slot.program.health
         if slot.program.once:
             return
-        if (health is None and age >= 1.0) or (health is not None and health()):
+        if (health is None and age >= slot.program.proven_seconds) or (
+            health is not None and health()
+        ):
             slot.state, slot.was_ready = State.RUNNING, True
         elif age > slot.program.start_timeout_seconds and slot.process and slot.command:
             processes.stop(slot.process, slot.command)

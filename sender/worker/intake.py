@@ -39,7 +39,7 @@ class Intake(threading.Thread):
         self._deliver = deliver
         self._finished: queue.SimpleQueue[kombu.Message] = queue.SimpleQueue()
         self._stop_taking = threading.Event()
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self.connected = threading.Event()
         self.dead_tickets = 0
         self.poison_tickets = 0
@@ -51,11 +51,11 @@ class Intake(threading.Thread):
     def stop(self) -> None:
         """End the thread; unacknowledged tickets go back to the queue."""
         self._stop_taking.set()
-        self._stop.set()
+        self._stopping.set()
 
     def run(self) -> None:
         backoff = 0.2
-        while not self._stop.is_set():
+        while not self._stopping.is_set():
             connection = connect(self._settings)
             try:
                 connection.connect()
@@ -64,7 +64,7 @@ class Intake(threading.Thread):
                 backoff = 0.2
             except broker_errors(connection) as error:
                 _log.warning("broker lost, connecting again", problem=type(error).__name__)
-                self._stop.wait(backoff)
+                self._stopping.wait(backoff)
                 backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             finally:
                 self.connected.clear()
@@ -89,7 +89,7 @@ class Intake(threading.Thread):
 
     def _drain(self, connection: kombu.Connection, tickets: kombu.Consumer) -> None:
         taking, next_heartbeat = True, 0.0
-        while not self._stop.is_set():
+        while not self._stopping.is_set():
             if taking and self._stop_taking.is_set():
                 tickets.cancel()
                 taking = False

@@ -42,7 +42,7 @@ def program(name: str, code: str, *, after: tuple[str, ...] = (), once: bool = F
         environment={"PATH": os.defpath},
         stop_timeout_seconds=1.0,
     )
-    return Program(name=name, command=lambda: command, after=after, once=once)
+    return Program(name=name, command=lambda: command, after=after, once=once, proven_seconds=0.4)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def test_dependants_end_before_what_they_depend_on(home: Home, tmp_path: Path) -
 
     def noting_program(name: str, *after: str) -> Program:
         command = Command(argv=(sys.executable, "-c", noting, name), environment={})
-        return Program(name=name, command=lambda: command, after=after)
+        return Program(name=name, command=lambda: command, after=after, proven_seconds=0.4)
 
     with running(
         home, noting_program("a"), noting_program("b", "a"), noting_program("c", "b")
