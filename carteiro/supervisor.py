@@ -49,6 +49,7 @@ class Program:
     """One line of the process table.
 
     `command` is called before each start. `health` says whether it serves; without it, having lived
+    `command` is called before each start. `health` says whether it serves; without it, having lived
     for `proven_seconds` counts. `once` programs do their work, end with 0 and are not restarted.
     Names ending in `-<number>` are instances of one program.
     """
