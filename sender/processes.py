@@ -1,14 +1,17 @@
 """What every part of the sender does alike: stop on a signal, survive a database that is away."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
 
 from core.errors import CarteiroError, Unavailable
 from core.logs import get_logger
+from core.metrics import serve_metrics
 
 _LONGEST_BACKOFF_SECONDS: Final = 5.0
 _log = get_logger(__name__)
@@ -51,3 +54,17 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), timeout=seconds)
     except TimeoutError:
         return
+
+
+@contextmanager
+def serve_own_metrics() -> Iterator[None]:
+    """Serve this process's metrics on CARTEIRO_METRICS_PORT, when that is set."""
+    port = os.environ.get("CARTEIRO_METRICS_PORT", "")
+    if not port.isdigit():
+        yield
+        return
+    server = serve_metrics(int(port))
+    try:
+        yield
+    finally:
+        server.stop()

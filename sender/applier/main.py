@@ -10,7 +10,7 @@ from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
 from core.store.database import Pool, open_pool
 from sender.applier.applier import apply_batch, retry_orphans
-from sender.processes import repeat, stop_on_signals
+from sender.processes import repeat, serve_own_metrics, stop_on_signals
 
 _IDLE_SECONDS: Final = 0.05
 _ORPHAN_SECONDS: Final = 2.0
@@ -20,7 +20,8 @@ _log = get_logger(__name__)
 def main(settings: Settings) -> None:
     """Apply webhook bodies until SIGTERM."""
     configure_logging("applier")
-    uvloop.run(_run(settings))
+    with serve_own_metrics():
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

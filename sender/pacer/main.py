@@ -13,7 +13,7 @@ from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
 from core.store import pacing
 from sender.pacer.pacer import Pacer
-from sender.processes import pause, repeat, stop_on_signals
+from sender.processes import pause, repeat, serve_own_metrics, stop_on_signals
 
 _TICK_SECONDS: Final = 0.1
 _STANDBY_SECONDS: Final = 1.0
@@ -24,7 +24,8 @@ _log = get_logger(__name__)
 def main(settings: Settings) -> None:
     """Lead or stand by until SIGTERM."""
     configure_logging("pacer")
-    uvloop.run(_run(settings))
+    with serve_own_metrics():
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

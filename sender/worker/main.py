@@ -13,7 +13,7 @@ from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
 from core.store.database import open_pool
 from core.whatsapp.client import open_session
-from sender.processes import stop_on_signals
+from sender.processes import serve_own_metrics, stop_on_signals
 from sender.worker.dispatcher import Dispatcher
 from sender.worker.intake import Done, Intake
 
@@ -25,7 +25,8 @@ _log = get_logger(__name__)
 def main(settings: Settings) -> None:
     """Send tickets until SIGTERM, then finish what is in flight within 5 s."""
     configure_logging("worker")
-    uvloop.run(_run(settings))
+    with serve_own_metrics():
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

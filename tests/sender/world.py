@@ -192,7 +192,8 @@ class World:
         self.execute(
             "insert into app.consent_states values (%s, %s, %s, %s, %s, %s)"
             " on conflict (tenant_id, contact_id, purpose) do update set"
-            " granted = excluded.granted, occurred_at = excluded.occurred_at, consent_id = excluded.consent_id",
+            " granted = excluded.granted, occurred_at = excluded.occurred_at,"
+            " consent_id = excluded.consent_id",
             self.tenant_id,
             contact_id,
             purpose,

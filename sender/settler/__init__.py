@@ -1,0 +1,1 @@
+"""The settler: ends what nobody else can end: lost leases, doubts, finished campaigns."""

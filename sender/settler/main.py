@@ -1,0 +1,54 @@
+"""The settler process; any number may run."""
+
+import time
+from typing import Final
+
+import uvloop
+
+from core.logs import configure_logging, get_logger
+from core.settings import DatabaseRole, Settings
+from core.store import settlement
+from core.store.database import Pool, open_pool, platform_transaction
+from sender.processes import repeat, serve_own_metrics, stop_on_signals
+from sender.settler.settler import settle
+
+_IDLE_SECONDS: Final = 1.0
+_PARTITION_SECONDS: Final = 3_600.0
+_log = get_logger(__name__)
+
+
+def main(settings: Settings) -> None:
+    """Settle until SIGTERM."""
+    configure_logging("settler")
+    with serve_own_metrics():
+        uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = stop_on_signals()
+    dsn = settings.dsn(DatabaseRole.WORKER)
+    async with open_pool(dsn, name="settler", max_size=2) as pool:
+        await repeat(Rounds(settings, pool).once, stop, name="settler")
+    _log.info("settler stopped")
+
+
+class Rounds:
+    """A round a second, without a rest while there is work; partitions once an hour."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        """Nothing is done yet."""
+        self._settings = settings
+        self._pool = pool
+        self._partitions_at = float("-inf")
+
+    async def once(self) -> float:
+        """One round; returns how long to rest."""
+        if time.monotonic() - self._partitions_at >= _PARTITION_SECONDS:
+            async with platform_transaction(self._pool) as connection:
+                created = await settlement.ensure_partitions(
+                    connection, days_ahead=self._settings.partition_days_ahead
+                )
+            self._partitions_at = time.monotonic()
+            if created:
+                _log.info("partitions created", count=created)
+        return 0.0 if await settle(self._settings, self._pool) else _IDLE_SECONDS
