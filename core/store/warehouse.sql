@@ -269,3 +269,57 @@ order by tenant_id, tenant_date, category, market
 select
     (select coalesce(sum(delivered_count), 0)::bigint from marts_wip.usage_daily) as warehouse,
     (select coalesce(sum(delivered_count), 0)::bigint from raw.lake_usage) as lake
+
+-- delete_analytics --
+-- Makes room for what Meta says now about the days of one account.
+delete from raw.pricing_analytics
+where tenant_id = %(tenant_id)s
+    and waba_id = %(waba_id)s
+    and account_date >= %(first_date)s
+    and account_date <= %(last_date)s
+
+-- insert_analytics --
+-- What Meta counted for an account's day; points that differ only in number or tier add up.
+insert into raw.pricing_analytics as a (
+    tenant_id, waba_id, account_date, country, pricing_category, pricing_type, volume, cost,
+    fetched_at
+)
+values (
+    %(tenant_id)s, %(waba_id)s, %(account_date)s, %(country)s, %(pricing_category)s,
+    %(pricing_type)s, %(volume)s, %(cost)s, %(fetched_at)s
+)
+on conflict (tenant_id, waba_id, account_date, country, pricing_category, pricing_type)
+do update set
+    volume = a.volume + excluded.volume,
+    cost = a.cost + excluded.cost
+
+-- record_fetch --
+-- Remembers which days of an account Meta has been asked for, and how the last question ended.
+insert into raw.analytics_fetches as f (
+    tenant_id, waba_id, first_date, last_date, outcome, fetched_at
+)
+values (
+    %(tenant_id)s, %(waba_id)s, %(first_date)s, %(last_date)s, %(outcome)s, %(fetched_at)s
+)
+on conflict (tenant_id, waba_id) do update set
+    first_date = least(f.first_date, excluded.first_date),
+    last_date = greatest(f.last_date, excluded.last_date),
+    outcome = excluded.outcome,
+    fetched_at = excluded.fetched_at
+
+-- sum_reconciliation --
+-- Breaks by type with messages and money, for the run's page; currencies are never added up.
+-- cross-tenant: the run's page shows the platform's sums
+select
+    break_type,
+    owner,
+    currency,
+    count(*) as lines,
+    sum(our_volume)::bigint as our_volume,
+    sum(meta_volume)::bigint as meta_volume,
+    sum(our_cost) as our_cost,
+    sum(meta_cost) as meta_cost,
+    sum(money_at_stake) as money_at_stake
+from marts.meta_reconciliation
+group by break_type, owner, currency
+order by break_type, currency

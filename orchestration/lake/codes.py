@@ -13,7 +13,7 @@ from core.domain import events
 if TYPE_CHECKING:
     import pyarrow as pa
 
-UNLISTED: Final = -1
+UNLISTED: Final = events.UNKNOWN_CODE
 UNLISTED_NAME: Final = "unlisted"
 
 

@@ -1,0 +1,1 @@
+"""Draft invoices from the published marts."""

@@ -1,0 +1,1 @@
+"""Meta's own count beside ours."""

@@ -1,0 +1,1 @@
+"""Files for tenants: what they asked for, and the standing export of each month."""
