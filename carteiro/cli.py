@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from carteiro.commands import tenant
+
 _STACK = "One machine"
 _PARTS = "Single parts"
 _DATA = "Database and tenants"
@@ -24,6 +26,8 @@ app = typer.Typer(
         "CARTEIRO_HOME). Settings are CARTEIRO_* variables: docs/configuration.md."
     ),
 )
+# A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
+app.add_typer(tenant.app, name="tenant", rich_help_panel=_DATA)
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")
 app.add_typer(db_app, name="db", rich_help_panel=_DATA)
 

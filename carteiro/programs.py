@@ -124,25 +124,35 @@ def sender_programs(
     workers: int,
     after: tuple[str, ...] = (),
 ) -> list[Program]:
-    """Every part of the sender once, and `workers` workers."""
+    """Every part of the sender once, and `workers` workers.
+
+    CARTEIRO_METRICS_PORT, when set, is the port of the first; the others take the next ones.
+    """
     names: dict[str, tuple[str, ...]] = {part: (part,) for part in SENDER_PARTS}
     names["worker"] = tuple(f"worker-{number}" for number in range(1, workers + 1))
+    processes = [(part, name) for part in SENDER_PARTS for name in names[part]]
     return [
         Program(
             name=name,
             command=_constant(
                 Command(
                     argv=(sys.executable, "-m", "sender", part),
-                    environment=environment,
+                    environment=_with_metrics_port(environment, number),
                     directory=directory,
                     stop_timeout_seconds=_SENDER_STOP_SECONDS,
                 )
             ),
             after=after,
         )
-        for part in SENDER_PARTS
-        for name in names[part]
+        for number, (part, name) in enumerate(processes)
     ]
+
+
+def _with_metrics_port(environment: Mapping[str, str], number: int) -> Mapping[str, str]:
+    first = environment.get("CARTEIRO_METRICS_PORT", "")
+    if not first.isdigit():
+        return environment
+    return {**environment, "CARTEIRO_METRICS_PORT": str(int(first) + number)}
 
 
 def _stack_sender(layout: Layout) -> list[Program]:

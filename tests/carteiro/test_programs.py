@@ -68,6 +68,15 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert "postgres" in programs
 
 
+def test_each_process_of_the_sender_gets_a_metrics_port_of_its_own(tmp_path: Path) -> None:
+    _, programs = table(tmp_path, {"CARTEIRO_METRICS_PORT": "9200"})
+    ports = [
+        programs[name].command().environment["CARTEIRO_METRICS_PORT"]
+        for name in ("planner", "pacer", "worker-1", "worker-2", "worker-3", "applier", "settler")
+    ]
+    assert ports == [str(port) for port in range(9200, 9207)]
+
+
 def test_everything_that_works_on_the_database_waits_for_the_migrations(tmp_path: Path) -> None:
     _, programs = table(tmp_path, {})
     assert programs["migrations"].after == ("postgres", "valkey")

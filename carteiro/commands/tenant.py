@@ -1,0 +1,179 @@
+"""`carteiro tenant`: what an operator does for tenants."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from core.store.tenants import Connection
+
+app = typer.Typer(
+    no_args_is_help=True, help="Create tenants, connect their WhatsApp accounts, give access."
+)
+_Slug = Annotated[str, typer.Option("--slug", help="The tenant's short name in addresses.")]
+_Currency = Annotated[str, typer.Option(help="ISO 4217 code, e.g. BRL.")]
+
+
+@app.command("create")
+def create(
+    slug: _Slug,
+    name: Annotated[str, typer.Option(help="The tenant's full name.")],
+    timezone: Annotated[str, typer.Option(help="IANA zone whose days are billed.")],
+    currency: _Currency,
+    region: Annotated[str, typer.Option(help="ISO country of numbers without calling code.")],
+    plan: Annotated[str, typer.Option(help="Code of the plan it pays.")],
+    locale: Annotated[str, typer.Option(help="Language of what it reads, e.g. pt-BR.")] = "en",
+) -> None:
+    """Create a tenant and subscribe it to a plan.
+
+    Example:
+
+        carteiro tenant create --slug padaria --name "Padaria Aurora" --timezone America/Sao_Paulo
+        --currency BRL --region BR --plan start-brl
+    """
+    from core.store import tenants
+
+    with _operator() as connection:
+        tenant_id = tenants.create_tenant(
+            connection,
+            slug=slug,
+            name=name,
+            timezone=timezone,
+            currency=currency,
+            default_region=region,
+            plan=plan,
+            locale=locale,
+        )
+    typer.echo(f"created tenant {slug}: {tenant_id}")
+
+
+@app.command("add-account")
+def add_account(
+    slug: _Slug,
+    waba: Annotated[str, typer.Option(help="Id of the WhatsApp Business Account.")],
+    portfolio: Annotated[str, typer.Option(help="Id of its business portfolio.")],
+    timezone: Annotated[str, typer.Option(help="IANA zone in which Meta bills it.")],
+    currency: _Currency,
+    token_env: Annotated[
+        str, typer.Option(help="Environment variable that holds its access token.")
+    ],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "WhatsApp",
+) -> None:
+    """Connect a WhatsApp account. The token is read from a variable, never from the arguments."""
+    from core.domain.ids import WabaId
+    from core.store import tenants
+
+    token = _from_environment(token_env, "--token-env")
+    with _operator() as connection:
+        tenants.add_account(
+            connection,
+            tenant_id=tenants.find_tenant(connection, slug),
+            waba_id=WabaId(waba),
+            portfolio_id=portfolio,
+            name=name,
+            timezone=timezone,
+            currency=currency,
+            access_token=token,
+        )
+    typer.echo(f"connected account {waba} to {slug}; next: add-number, or sync through the API")
+
+
+@app.command("add-number")
+def add_number(
+    slug: _Slug,
+    waba: Annotated[str, typer.Option(help="The account the number belongs to.")],
+    number_id: Annotated[str, typer.Option(help="Meta's id of the number.")],
+    display: Annotated[str, typer.Option(help="The number as people read it.")],
+    throughput: Annotated[int, typer.Option(help="Messages a second: 20, 80 or 1000.")] = 80,
+) -> None:
+    """Add one number of a connected account."""
+    from core.domain.ids import PhoneNumberId, WabaId
+    from core.store import tenants
+
+    with _operator() as connection:
+        tenants.add_number(
+            connection,
+            tenant_id=tenants.find_tenant(connection, slug),
+            waba_id=WabaId(waba),
+            phone_number_id=PhoneNumberId(number_id),
+            display_phone_number=display,
+            throughput_per_second=throughput,
+        )
+    typer.echo(f"added number {number_id} to {slug}")
+
+
+@app.command("create-key")
+def create_key(
+    slug: _Slug,
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="A scope; repeat it. Default: all scopes.")
+    ] = None,
+) -> None:
+    """Make an API key and print it: it is shown this once."""
+    from api.scopes import Scope
+    from core.store import tenants
+
+    known = [one.value for one in Scope]
+    unknown = [one for one in scope or () if one not in known]
+    if unknown:
+        raise typer.BadParameter(f"unknown: {unknown[0]}; known: {', '.join(known)}")
+    with _operator() as connection:
+        key = tenants.create_api_key(
+            connection,
+            tenant_id=tenants.find_tenant(connection, slug),
+            name=name,
+            scopes=scope or known,
+        )
+    typer.echo(key.plaintext)
+
+
+@app.command("create-user")
+def create_user(
+    slug: _Slug,
+    email: Annotated[str, typer.Option(help="Address the person signs in with.")],
+    name: Annotated[str, typer.Option(help="The person's name.")],
+    role: Annotated[str, typer.Option(help="owner, admin, marketer, approver, finance or viewer.")],
+    password_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the password.")
+    ],
+) -> None:
+    """Let a person sign in to the API."""
+    from api.scopes import Role
+    from core.store import tenants
+
+    if role not in set(Role):
+        raise typer.BadParameter(f"known roles: {', '.join(Role)}")
+    password = _from_environment(password_env, "--password-env")
+    with _operator() as connection:
+        user_id = tenants.create_user(
+            connection,
+            tenant_id=tenants.find_tenant(connection, slug),
+            email=email,
+            name=name,
+            role=role,
+            password=password,
+        )
+    typer.echo(f"created user {user_id}")
+
+
+@contextmanager
+def _operator() -> "Iterator[Connection]":
+    """One transaction as operator."""
+    import psycopg
+
+    from core.dsn import DatabaseRole
+    from core.settings import get_settings
+
+    with psycopg.connect(get_settings().dsn(DatabaseRole.OPERATOR)) as connection:
+        yield connection
+
+
+def _from_environment(variable: str, option: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise typer.BadParameter(f"{variable} is not set", param_hint=option)
+    return value
