@@ -55,9 +55,14 @@ _ROOMS: Final = (
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
     """The whole API, not yet connected: its lifespan opens pools and closes them.
 
+    Without `settings` it reads the environment's and configures the logs of the process.
+
     Raises ConfigurationError when a setting that it can't do without is missing.
     """
-    settings = settings or get_settings()
+    if settings is None:
+        # A process of its own: uvicorn calls this factory without arguments.
+        configure_logging("api")
+        settings = get_settings()
     for name in ("database_url", "secret_key", "meta_app_secret", "meta_verify_token"):
         settings.require(name)
     app = FastAPI(
@@ -82,12 +87,6 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.add_middleware(AccessLog)
     app.add_middleware(MetaWebhooks, settings=settings, landing=lambda: app.state.landing)
     return app
-
-
-def create_app_from_environment() -> FastAPI:
-    """`create_app` with logs configured: what the process of the API runs."""
-    configure_logging("api")
-    return create_app()
 
 
 def _lifespan(settings: Settings, clock: Clock):  # type: ignore[no-untyped-def]

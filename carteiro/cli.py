@@ -13,6 +13,8 @@ from carteiro.commands import tenant
 _STACK = "One machine"
 _PARTS = "Single parts"
 _DATA = "Database and tenants"
+#: Typed beside a running `carteiro up`, these work on its database and servers.
+_WORK_ON_THE_RUNNING_STACK = frozenset({"api", "db", "doctor", "sender", "tenant"})
 
 app = typer.Typer(
     name="carteiro",
@@ -47,12 +49,18 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
     ] = False,
 ) -> None:
     """Options before the command."""
+    if context.invoked_subcommand in _WORK_ON_THE_RUNNING_STACK:
+        from carteiro.home import Home
+
+        for name, value in Home.from_environment().running_environment().items():
+            os.environ.setdefault(name, value)
 
 
 @app.command(rich_help_panel=_STACK)
