@@ -90,6 +90,7 @@ class Dispatcher:
     def clear(self) -> None:
         """Forget everything that isn't posted yet; POSTs in flight finish uncounted."""
         self._generation += 1
+        self._in_flight = 0
         self._due.clear()
         self._buffers.clear()
         self._outbox.clear()
@@ -230,11 +231,9 @@ class Dispatcher:
                 delivery = self._outbox.popleft()
             generation = self._generation
             self._in_flight += 1
-            try:
-                delivered = await self._post(session, delivery)
-            finally:
-                self._in_flight -= 1
+            delivered = await self._post(session, delivery)
             if generation == self._generation:
+                self._in_flight -= 1
                 self._settle(delivery, delivered=delivered)
 
     async def _post(self, session: aiohttp.ClientSession, delivery: Delivery) -> bool:
