@@ -161,7 +161,7 @@ def create_user(
 
 
 @contextmanager
-def _operator() -> ""Iterator[Connection]"":
+def _operator() -> "Iterator[Connection]":
     """One transaction as operator."""
     import psycopg
 
