@@ -13,6 +13,7 @@ from pathlib import Path
 from core.errors import ConfigurationError
 
 DEFAULT_HOME = ".carteiro"
+_ENVIRONMENT = "environment.json"
 
 
 class Home:
@@ -70,7 +71,7 @@ class Home:
     def port(self, name: str, *, preferred: int) -> int:
         """A free TCP port on 127.0.0.1 for `name`, the same at every start while it stays free."""
         file = self.path / "ports.json"
-        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        ports = self.known_ports()
         reserved = {port for other, port in ports.items() if other != name}
         remembered = ports.get(name, preferred)
         if not (remembered not in reserved and port_is_free(remembered)):
@@ -81,6 +82,26 @@ class Home:
         temporary.write_text(json.dumps(ports, indent=2) + "\n")
         temporary.replace(file)
         return ports[name]
+
+    def write_environment(self, values: Mapping[str, str]) -> None:
+        """Leave the addresses and secrets of the running stack for commands typed elsewhere."""
+        file = self.path / _ENVIRONMENT
+        file.unlink(missing_ok=True)
+        _create_private(file, json.dumps(values, indent=2))
+
+    def running_environment(self) -> dict[str, str]:
+        """What `write_environment` left, while that stack runs; else nothing."""
+        file = self.path / _ENVIRONMENT
+        if self.lock().holder() is None or not file.exists():
+            return {}
+        values: dict[str, str] = json.loads(file.read_text())
+        return values
+
+    def known_ports(self) -> dict[str, int]:
+        """The ports given out so far, by name."""
+        file = self.path / "ports.json"
+        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        return ports
 
     def lock(self) -> "StackLock":
         return StackLock(self.lock_file)

@@ -220,6 +220,7 @@ class Stack:
             ours["CARTEIRO_REDIS_URL"] = valkey.url(CACHE_DATABASE)
         if sandbox:
             ours["CARTEIRO_META_BASE_URL"] = f"http://127.0.0.1:{ports.sandbox}"
+        self.home.write_environment(ours)
         programs_folder = str(Path(sys.executable).parent)
         return {
             **ours,

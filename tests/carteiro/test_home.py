@@ -80,6 +80,16 @@ def test_the_lock_ends_with_its_holder_however_that_one_dies(home: Home) -> None
     assert home.lock().holder() is None
 
 
+def test_addresses_are_handed_on_only_while_the_stack_runs(home: Home) -> None:
+    lock = home.lock()
+    assert lock.acquire()
+    home.write_environment({"CARTEIRO_DATABASE_URL": "postgresql://here"})
+    assert home.running_environment() == {"CARTEIRO_DATABASE_URL": "postgresql://here"}
+    assert (home.path / "environment.json").stat().st_mode & 0o077 == 0
+    lock.release()
+    assert home.running_environment() == {}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of somebody else")
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / ".carteiro"
