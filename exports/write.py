@@ -110,7 +110,9 @@ def _batches(reader: Any, schema: "pa.Schema") -> "Iterator[pa.Table]":
     import pyarrow as pa
 
     for batch in reader:
-        columns = [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
+        columns = [
+            column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)
+        ]
         yield pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -153,3 +153,11 @@ values (
 on conflict (tenant_id, export_id) do update set
     status = 'queued'
 where app.exports.tenant_id = excluded.tenant_id
+
+-- list_finished_today --
+-- Exports that ended within a day, to read them back.
+-- cross-tenant: the check covers every tenant's exports
+select tenant_id, export_id, status, sha256, failure
+from app.exports
+where status in ('ready', 'failed') and finished_at > now() - interval '1 day'
+order by finished_at, export_id

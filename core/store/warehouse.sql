@@ -323,3 +323,11 @@ select
 from marts.meta_reconciliation
 group by break_type, owner, currency
 order by break_type, currency
+
+-- list_unanswered --
+-- Accounts for which Meta gave no answer when last asked.
+-- cross-tenant: the check covers every account
+select waba_id, outcome
+from raw.analytics_fetches
+where outcome <> 'fetched'
+order by waba_id

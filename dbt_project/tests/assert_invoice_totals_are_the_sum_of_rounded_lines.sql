@@ -1,3 +1,4 @@
+-- Lines not in minor units are left out of the sum, so that they show as a difference.
 with line_sums as (
 
     select
@@ -7,8 +8,8 @@ with line_sums as (
         sum(tax) as tax
     from {{ ref('invoice_draft_lines') }}
     where
-        net = {{ function('round_money') }}(net, currency)
-        and tax = {{ function('round_money') }}(tax, currency)
+        net = rating.round_money(net, currency)
+        and tax = rating.round_money(tax, currency)
     group by tenant_id, period_start
 
 )

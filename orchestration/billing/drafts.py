@@ -8,6 +8,7 @@ from core.dsn import DatabaseRole
 from core.settings import Settings
 from core.store import invoice_drafts
 from core.store.invoice_drafts import DraftOutcome, InvoiceDraft
+from core.store.queries import load
 from core.store.warehouse import warehouse_dsn
 
 
@@ -35,3 +36,14 @@ def write_drafts(settings: Settings, *, run_id: str) -> list[WrittenDraft]:
                 WrittenDraft(draft=draft, outcome=outcome, reasons=tuple(draft.park_reasons()))
             )
     return written
+
+
+def list_parked(settings: Settings) -> list[tuple[object, ...]]:
+    """Parked invoices: tenant, month, total, currency, reasons."""
+    with psycopg.connect(settings.dsn(DatabaseRole.DATA)) as connection:
+        rows = connection.execute(load("invoice_drafts").list_drafts).fetchall()
+    return [
+        (slug, f"{start:%Y-%m}", total, currency, ", ".join(reasons))  # type: ignore[str-format, arg-type]
+        for slug, start, currency, _net, _tax, total, status, reasons in rows
+        if status == "parked"
+    ]

@@ -44,7 +44,9 @@ def code_lists() -> Mapping[str, Mapping[str, int]]:
 
 def code_rows() -> list[tuple[str, int, str]]:
     """The lists as rows (kind, code, name) for the warehouse, UNLISTED included."""
-    rows = [(kind, code, name) for kind, names in code_lists().items() for name, code in names.items()]
+    rows = [
+        (kind, code, name) for kind, names in code_lists().items() for name, code in names.items()
+    ]
     return rows + [(kind, UNLISTED, UNLISTED_NAME) for kind in code_lists()]
 
 
@@ -63,4 +65,6 @@ def encode(words: "pa.Array", kind: str) -> "pa.Array":
     position = pc.index_in(plain, value_set=pa.array(list(names), pa.string()))
     numbers = pa.array(list(names.values()), pa.int16()).take(position)
     unlisted = pa.scalar(UNLISTED, pa.int16())
-    return pc.if_else(pc.is_valid(plain), pc.coalesce(numbers, unlisted), pa.scalar(None, pa.int16()))
+    return pc.if_else(
+        pc.is_valid(plain), pc.coalesce(numbers, unlisted), pa.scalar(None, pa.int16())
+    )

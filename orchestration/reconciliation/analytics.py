@@ -162,3 +162,10 @@ def _store(
     connection.execute(
         queries.record_fetch, {**key, **span, "outcome": fetch.outcome, "fetched_at": fetched_at}
     )
+
+
+def unanswered(settings: Settings) -> list[tuple[str, str]]:
+    """Accounts whose last question ended without an answer, and how."""
+    with psycopg.connect(warehouse_dsn(settings)) as connection:
+        rows = connection.execute(load("warehouse").list_unanswered).fetchall()
+    return [(str(row[0]), str(row[1])) for row in rows]

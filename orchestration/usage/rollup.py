@@ -89,7 +89,9 @@ def usage_rollup(events: "ir.Table", clocks: "ir.Table") -> "ir.Table":
         ],
     ).mutate(
         tenant_day=((ibis._.delivered_second + ibis._.tenant_offset) // _DAY_SECONDS).cast("int64"),
-        account_day=((ibis._.delivered_second + ibis._.account_offset) // _DAY_SECONDS).cast("int64"),
+        account_day=((ibis._.delivered_second + ibis._.account_offset) // _DAY_SECONDS).cast(
+            "int64"
+        ),
     )
     return dated.group_by(list(KEYS)).aggregate(
         delivered_count=ibis._.count(), read_count=ibis._.was_read.sum()

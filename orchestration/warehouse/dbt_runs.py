@@ -1,8 +1,11 @@
 """How dbt is called: its environment, and the parameters of a run as session settings."""
 
+import fcntl
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -44,3 +47,65 @@ def run_options(*, as_of: datetime) -> dict[str, str]:
         raise ValueError("as_of needs an aware datetime")
     moment = as_of.isoformat().replace(" ", "T")
     return {"PGOPTIONS": f"-c timezone=UTC -c carteiro.as_of={moment}"}
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the commands started within; put back afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def ensure_manifest() -> Path:
+    """dbt's manifest, parsed again when a file of the project is newer; needs no server.
+
+    The one thing that happens at import: Dagster builds its assets from this file. Releases and
+    images bring it along and then nothing is run. Two processes at once: the second waits.
+    """
+    manifest = DBT_PROJECT / "target" / "manifest.json"
+    if _is_current(manifest):
+        return manifest
+    manifest.parent.mkdir(exist_ok=True)
+    with (manifest.parent / ".parse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_current(manifest):
+            _parse()
+    return manifest
+
+
+def _is_current(manifest: Path) -> bool:
+    if not manifest.exists():
+        return False
+    parsed_at = manifest.stat().st_mtime
+    return all(
+        path.stat().st_mtime <= parsed_at
+        for folder in ("models", "macros", "functions", "tests")
+        for path in (DBT_PROJECT / folder).rglob("*")
+        if path.is_file()
+    )
+
+
+def _parse() -> None:
+    done = subprocess.run(
+        [str(DBT_EXECUTABLE), "parse", "--quiet"],
+        cwd=DBT_PROJECT,
+        env={
+            **os.environ,
+            **NO_WAREHOUSE,
+            "DBT_PROFILES_DIR": str(DBT_PROJECT),
+            "DO_NOT_TRACK": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ConfigurationError(f"dbt cannot parse its project: {done.stdout.strip()[-2000:]}")

@@ -88,9 +88,7 @@ def load_day(settings: Settings, manifest: DayManifest, *, run_id: str) -> Loade
                 "run_id": run_id,
             },
         )
-    return LoadedDay(
-        ingest_date=manifest.ingest_date, rows=manifest.rows, sha256=manifest.sha256
-    )
+    return LoadedDay(ingest_date=manifest.ingest_date, rows=manifest.rows, sha256=manifest.sha256)
 
 
 def _ingest(dsn: str, table: str, paths: Sequence[Path], day: date) -> None:
@@ -134,8 +132,9 @@ def _swap(
     connection.execute(sql.SQL("drop table if exists raw.{old}").format(**names))
     connection.execute(sql.SQL("alter table raw.{new} rename to {old}").format(**names))
     connection.execute(
-        sql.SQL("alter table raw.message_events attach partition raw.{old} for values in ({day})")
-        .format(**names, day=day)
+        sql.SQL(
+            "alter table raw.message_events attach partition raw.{old} for values in ({day})"
+        ).format(**names, day=day)
     )
     connection.execute(sql.SQL("analyze raw.{old}").format(**names))
 

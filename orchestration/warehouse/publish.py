@@ -76,9 +76,7 @@ def _swap(
     connection.execute(sql.SQL("drop view if exists marts.{name}").format(**names))
     if stored in replaced:
         connection.execute(sql.SQL("drop table published.{stored}").format(**names))
-    connection.execute(
-        sql.SQL("alter table marts_wip.{name} set schema published").format(**names)
-    )
+    connection.execute(sql.SQL("alter table marts_wip.{name} set schema published").format(**names))
     connection.execute(sql.SQL("alter table published.{name} rename to {stored}").format(**names))
     connection.execute(
         sql.SQL("create view marts.{name} as select * from published.{stored}").format(**names)
@@ -87,13 +85,9 @@ def _swap(
         _show_to_tenants(connection, names)
 
 
-def _show_to_tenants(
-    connection: psycopg.Connection[Any], names: dict[str, sql.Identifier]
-) -> None:
+def _show_to_tenants(connection: psycopg.Connection[Any], names: dict[str, sql.Identifier]) -> None:
     """One tenant's rows only; a barrier, so that no function of the reader sees the others first."""
-    connection.execute(
-        sql.SQL("create index on published.{stored} (tenant_id)").format(**names)
-    )
+    connection.execute(sql.SQL("create index on published.{stored} (tenant_id)").format(**names))
     connection.execute(
         sql.SQL(
             "create view tenant_marts.{name} with (security_barrier) as "
