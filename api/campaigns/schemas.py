@@ -136,5 +136,6 @@ class CampaignStats(Answer):
     errors: list[ErrorCount]
     reasons: list[ReasonCount]
     conservation: Conservation
+    accepted: int = Field(description="Messages Meta took, whatever came of them afterwards.")
     rate_per_second: float = Field(description="Messages taken by Meta, over the last minute.")
     seconds_left: int | None = Field(description="At that rate; null when nothing moves.")

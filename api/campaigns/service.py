@@ -60,6 +60,7 @@ class _Planned(Answer):
 
 class _Accepted(Answer):
     accepted: int
+    recent: int
 
 
 class _CancelCount(Answer):
@@ -195,21 +196,20 @@ async def cancel(caller: Caller, campaign_id: UUID) -> Cancelled:
 async def stats(caller: Caller, campaign_id: UUID) -> CampaignStats:
     """Counts of one instant: all queries of it read the same snapshot."""
     place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
-    async with caller.transaction() as connection:
-        await connection.execute("set transaction isolation level repeatable read")
+    async with caller.transaction(snapshot=True) as connection:
         campaign = await _campaign(connection, caller, campaign_id)
         rows = await fetch_all(connection, _StateCount, _sql.count_states, place)
         planned = await fetch_known(
             connection, _Planned, _sql.count_recipients, place, what="campaign"
         )
-        recent = await fetch_known(
-            connection, _Accepted, _sql.count_recent_acceptances, place, what="campaign"
+        acceptances = await fetch_known(
+            connection, _Accepted, _sql.count_acceptances, place, what="campaign"
         )
     counts = Counter[MessageState]()
     for row in rows:
         counts[row.state] += row.messages
     total = counts.total()
-    rate = recent.accepted / _RATE_WINDOW_SECONDS
+    rate = acceptances.recent / _RATE_WINDOW_SECONDS
     return CampaignStats(
         campaign_id=campaign_id,
         status=shown_campaign_state(CampaignState(campaign.status), counts),
@@ -220,6 +220,7 @@ async def stats(caller: Caller, campaign_id: UUID) -> CampaignStats:
         conservation=Conservation(
             planned=planned.planned, sum=total, holds=planned.planned == total
         ),
+        accepted=acceptances.accepted,
         rate_per_second=round(rate, 2),
         seconds_left=_seconds_left(counts, rate),
     )

@@ -168,13 +168,15 @@ select count(*) as planned
 from app.campaign_recipients as r
 where r.tenant_id = %(tenant_id)s and r.campaign_id = %(campaign_id)s
 
--- count_recent_acceptances --
--- Messages of a campaign that Meta took in the last minute: its present rate.
-select count(*) as accepted
+-- count_acceptances --
+-- Messages of a campaign that Meta took, whatever came of them, and those of the last minute.
+select
+    count(*) as accepted,
+    count(*) filter (where m.accepted_at > now() - interval '60 seconds') as recent
 from app.messages as m
 where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
-    and m.accepted_at > now() - interval '60 seconds'
+    and m.accepted_at is not null
 
 -- get_campaign_parts --
 -- What a new campaign refers to, as far as the tenant has it.
