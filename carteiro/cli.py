@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import tenant
+from carteiro.commands import prices, tenant
 
 _STACK = "One machine"
 _PARTS = "Single parts"
 _DATA = "Database and tenants"
 #: Typed beside a running `carteiro up`, these work on its database and servers.
-_WORK_ON_THE_RUNNING_STACK = frozenset({"api", "db", "doctor", "sender", "tenant"})
+_WORK_ON_THE_RUNNING_STACK = frozenset(
+    {"api", "db", "doctor", "plans", "rates", "sender", "tenant"}
+)
 
 app = typer.Typer(
     name="carteiro",
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 # A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_DATA)
+app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
+app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")
 app.add_typer(db_app, name="db", rich_help_panel=_DATA)
 

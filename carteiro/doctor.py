@@ -1,5 +1,6 @@
 """Looks at the machine and the settings, and says how to mend what is wrong."""
 
+import os
 import shutil
 import socket
 import sys
@@ -10,6 +11,7 @@ from importlib.machinery import PathFinder
 from urllib.parse import urlsplit
 
 from carteiro.home import Home, port_is_free
+from carteiro.postgres import orphaned_clusters
 from core.errors import CarteiroError
 
 _OLDEST_PYTHON, _NEWEST_PYTHON = (3, 11), (3, 13)
@@ -53,6 +55,7 @@ def examine(environment: Mapping[str, str]) -> list[Finding]:
         _check_python,
         _check_packages,
         lambda: _check_home(home),
+        _check_orphans,
         _check_settings,
         lambda: _check_ports(home, environment),
         lambda: _check_postgres(environment),
@@ -125,6 +128,14 @@ def _check_home(home: Home) -> Iterator[Finding]:
         yield _broken("secrets", f"{home.secrets_file} has mode {mode:o}", remedy)
     else:
         yield _good("secrets", f"{home.secrets_file} is private")
+
+
+def _check_orphans() -> Iterator[Finding]:
+    if os.geteuid() != 0:
+        return
+    for cluster, home in orphaned_clusters():
+        detail = f"{cluster} holds the database of {home}, which is gone"
+        yield _note("disk", detail, f"rm -r {cluster}, when nobody wants it back")
 
 
 def _check_settings() -> Iterator[Finding]:

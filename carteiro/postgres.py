@@ -263,6 +263,17 @@ def remove_unused_installation() -> None:
         shutil.rmtree(folder)
 
 
+def orphaned_clusters() -> list[tuple[Path, Path]]:
+    """Root's clusters whose state folder was deleted or replaced, with where that folder was."""
+    found = []
+    for note in system_folder().glob("*/home"):
+        home = Path(note.read_text().strip())
+        identity = home / "stack-id"
+        if not identity.exists() or identity.read_text().strip() != note.parent.name:
+            found.append((note.parent, home))
+    return found
+
+
 def wheel_binaries() -> Path:
     """The folder of `postgres`, `initdb`, `psql`, `pg_dump` ... inside the installed wheel."""
     spec = util.find_spec(_MODULE)

@@ -1,14 +1,11 @@
 """`carteiro tenant`: what an operator does for tenants."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from core.store.tenants import Connection
+from carteiro.commands.connections import operator_transaction
 
 app = typer.Typer(
     no_args_is_help=True, help="Create tenants, connect their WhatsApp accounts, give access."
@@ -36,7 +33,7 @@ def create(
     """
     from core.store import tenants
 
-    with _operator() as connection:
+    with operator_transaction() as connection:
         tenant_id = tenants.create_tenant(
             connection,
             slug=slug,
@@ -67,7 +64,7 @@ def add_account(
     from core.store import tenants
 
     token = _from_environment(token_env, "--token-env")
-    with _operator() as connection:
+    with operator_transaction() as connection:
         tenants.add_account(
             connection,
             tenant_id=tenants.find_tenant(connection, slug),
@@ -93,7 +90,7 @@ def add_number(
     from core.domain.ids import PhoneNumberId, WabaId
     from core.store import tenants
 
-    with _operator() as connection:
+    with operator_transaction() as connection:
         tenants.add_number(
             connection,
             tenant_id=tenants.find_tenant(connection, slug),
@@ -121,7 +118,7 @@ def create_key(
     unknown = [one for one in scope or () if one not in known]
     if unknown:
         raise typer.BadParameter(f"unknown: {unknown[0]}; known: {', '.join(known)}")
-    with _operator() as connection:
+    with operator_transaction() as connection:
         key = tenants.create_api_key(
             connection,
             tenant_id=tenants.find_tenant(connection, slug),
@@ -148,7 +145,7 @@ def create_user(
     if role not in set(Role):
         raise typer.BadParameter(f"known roles: {', '.join(Role)}")
     password = _from_environment(password_env, "--password-env")
-    with _operator() as connection:
+    with operator_transaction() as connection:
         user_id = tenants.create_user(
             connection,
             tenant_id=tenants.find_tenant(connection, slug),
@@ -158,18 +155,6 @@ def create_user(
             password=password,
         )
     typer.echo(f"created user {user_id}")
-
-
-@contextmanager
-def _operator() -> "Iterator[Connection]":
-    """One transaction as operator."""
-    import psycopg
-
-    from core.dsn import DatabaseRole
-    from core.settings import get_settings
-
-    with psycopg.connect(get_settings().dsn(DatabaseRole.OPERATOR)) as connection:
-        yield connection
 
 
 def _from_environment(variable: str, option: str) -> str:

@@ -1,5 +1,6 @@
 """What the doctor finds on healthy and on broken machines."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -87,6 +88,21 @@ def test_secrets_that_others_can_read_are_broken(
     home.secrets_file.chmod(0o644)
     (opened,) = findings("secrets", tmp_path, monkeypatch)
     assert (private.verdict, opened.verdict) == (Verdict.GOOD, Verdict.BROKEN)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's databases lie outside the folder")
+def test_a_database_whose_folder_was_deleted_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, home = tmp_path / "system", Home(tmp_path / "project" / ".carteiro")
+    home.prepare()
+    kept, lost = system / home.identity(), system / "0123456789ab"
+    for cluster in (kept, lost):
+        cluster.mkdir(parents=True)
+        (cluster / "home").write_text(f"{home.path}\n")
+    monkeypatch.setenv("CARTEIRO_SYSTEM_FOLDER", str(system))
+    notes = [f for f in findings("disk", tmp_path, monkeypatch) if f.verdict is Verdict.NOTE]
+    assert [note.remedy.split(",")[0] for note in notes] == [f"rm -r {lost}"]
 
 
 def test_a_port_in_use_is_broken_when_it_was_asked_for(
