@@ -1,6 +1,5 @@
 """The API on a real database, called in-process over ASGI, as two tenants and their people."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
