@@ -109,17 +109,24 @@ class Dispatcher:
         for position in range(self.config.concurrency):
             name = f"sandbox-callback-sender-{position}"
             self._tasks.append(asyncio.create_task(self._send_forever(self._session), name=name))
+        for task in self._tasks:
+            task.add_done_callback(_tell_defect)
 
     async def stop(self) -> None:
         """Stop at once; what wasn't posted stays pending (and in the journal, if there is one)."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self._session is not None:
             await self._session.close()
+
+    def broken(self) -> BaseException | None:
+        """The defect that ended the pump or a sender; None while all of them run."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (defect := task.exception()) is not None:
+                return defect
+        return None
 
     def _push(self, due_ms: int, item: Message | Delivery | Update, index: int) -> None:
         earliest = self._due[0][0] if self._due else None
@@ -273,3 +280,8 @@ class Dispatcher:
         growth = min(attempts - 2, 30)
         seconds = min(self.config.retry_first_seconds * 2.0**growth, self.config.retry_max_seconds)
         return int(seconds * 1000)
+
+
+def _tell_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (defect := task.exception()) is not None:
+        _log.error("%s ended by a defect", task.get_name(), exc_info=defect)

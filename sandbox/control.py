@@ -75,9 +75,12 @@ class Control:
         self._sandbox = sandbox
 
     async def health(self, request: Request) -> Response:
-        """Alive, with how much is waiting."""
+        """Alive, with how much is waiting; 500 when a defect has stopped the webhooks."""
         del request
         dispatcher = self._sandbox.dispatcher
+        defect = dispatcher.broken()
+        if defect is not None:
+            return JSONResponse({"status": f"callbacks stopped: {type(defect).__name__}"}, 500)
         return _json(
             {
                 "status": "ok",

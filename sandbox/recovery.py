@@ -42,6 +42,8 @@ def _replay(sandbox: Sandbox, record: Record) -> None:
 
 def _replay_accepted(sandbox: Sandbox, record: Record) -> None:
     message = message_from(record)
+    if message.number_id not in sandbox.world.numbers:
+        raise ValueError("the journal is of another world: it holds sends of an unknown number")
     sandbox.ledger.add(message)
     nth = record.get("n")
     if isinstance(nth, int):

@@ -193,6 +193,28 @@ def test_journal_restores_windows_faults_and_callback(tmp_path: Path) -> None:
         assert sandbox.send_text().status_code == 200
 
 
+def test_journal_of_another_world_stops_the_start(tmp_path: Path) -> None:
+    config, other = quick_config(seed=7), quick_config(seed=8)
+    config.journal = other.journal = tmp_path / "journal.jsonl"
+    with running_sandbox(config) as sandbox:
+        sandbox.send_template()
+
+    with pytest.raises(ValueError, match="another world"):
+        restore(Sandbox(other))
+
+
+def test_health_says_when_the_webhooks_have_stopped() -> None:
+    with running_sandbox(quick_config(delivery={"read_ms": [500, 500]})) as sandbox:
+        sandbox.send_template()
+        sandbox.app.sandbox.world.numbers.clear()
+        deadline = time.monotonic() + 10
+        while (health := sandbox.client.get("/sandbox/health")).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    assert health.json() == {"status": "callbacks stopped: KeyError"}
+
+
 @pytest.mark.parametrize("content", [b'{"k":"magic","v":1}\n', b"not json\n"])
 def test_journal_that_nobody_understands_stops_the_start(tmp_path: Path, content: bytes) -> None:
     config = quick_config()
