@@ -56,9 +56,12 @@ class Caller:
         """`api_key:<id>` or `user:<id>`: what is written down as the author of a change."""
         return self.credential.subject
 
-    def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """One transaction that sees this tenant only; never hold it across a network call."""
-        return tenant_transaction(self.state.pool, self.tenant_id)
+    def transaction(self, *, snapshot: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """One transaction that sees this tenant only; never hold it across a network call.
+
+        With `snapshot` it may only read, and all its queries see the same instant.
+        """
+        return tenant_transaction(self.state.pool, self.tenant_id, snapshot=snapshot)
 
     def pager(self, request: Request, cursor: str | None, limit: int) -> Pager:
         """Reads and signs the cursors of one list, for this tenant and these filters only."""

@@ -24,8 +24,7 @@ _sql = load("messages")
 async def explain(caller: Caller, message_id: UUID) -> Explanation:
     """Everything known about one message, read from one snapshot."""
     place = {"tenant_id": caller.tenant_id, "message_id": message_id}
-    async with caller.transaction() as connection:
-        await connection.execute("set transaction isolation level repeatable read")
+    async with caller.transaction(snapshot=True) as connection:
         message = await fetch_known(connection, Message, _sql.get_message, place, what="message")
         template = await fetch_one(
             connection,

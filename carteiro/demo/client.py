@@ -83,7 +83,8 @@ class TenantClient:
             if found[field] in wanted:
                 return found
             if found[field] in failed or time.monotonic() > deadline:
-                raise DemoFailed(f"{path}: {field} is {found[field]} ({found.get('status_reason')})")
+                reason = found.get("status_reason")
+                raise DemoFailed(f"{path}: {field} is {found[field]} ({reason})")
             await asyncio.sleep(0.15)
 
     async def _call(self, method: str, path: str, **request: object) -> Json:

@@ -1,13 +1,14 @@
 """The sandbox of the demo: three accounts at Meta, their templates, their prices, and bad days.
 
-The prices are those of the shipped public rate cards, but read here on their own way and handed to the
-sandbox by country: the reconciliation then compares two computations, not one with itself.
+The prices are those of the shipped public rate cards, but read here on their own way and handed
+to the sandbox by country: the reconciliation compares two computations, not one with itself.
 """
 
 import csv
+from collections.abc import Sequence
 from datetime import date
 
-from carteiro.demo.people import TENANTS, DemoTenant
+from carteiro.demo.people import DemoTenant
 from core.store.rate_cards import SHIPPED_MARKETS, SHIPPED_RATES
 
 #: Countries that the invented numbers belong to.
@@ -16,14 +17,14 @@ COUNTRIES = ("BR", "PT", "IN", "US", "DE")
 FAILED_WEBHOOKS = {"131026": 0.02, "131049": 0.008, "131000": 0.001}
 
 
-def sandbox_world(*, seed: int, today: date) -> dict[str, object]:
+def sandbox_world(people: Sequence[DemoTenant], *, seed: int, today: date) -> dict[str, object]:
     """A sandbox configuration (docs/sandbox.md); the stack adds secrets and the callback."""
     return {
         "seed": seed,
         "tokens": [
-            {"token": meta_token(tenant), "waba_ids": [tenant.waba_id]} for tenant in TENANTS
+            {"token": meta_token(tenant), "waba_ids": [tenant.waba_id]} for tenant in people
         ],
-        "wabas": [_account(tenant) for tenant in TENANTS],
+        "wabas": [_account(tenant) for tenant in people],
         "delivery": {
             "sent_ms": [60, 400],
             "delivered_ms": [400, 2500],
@@ -40,7 +41,7 @@ def sandbox_world(*, seed: int, today: date) -> dict[str, object]:
             "out_of_order": 0.04,
             "missing_delivered": 0.02,
         },
-        "rates": _rates(today),
+        "rates": _rates({tenant.currency for tenant in people}, today),
     }
 
 
@@ -82,17 +83,17 @@ def _account(tenant: DemoTenant) -> dict[str, object]:
     }
 
 
-def _rates(today: date) -> list[dict[str, object]]:
+def _rates(currencies: set[str], today: date) -> list[dict[str, object]]:
     markets = _market_of_country(today)
     rows: list[dict[str, object]] = []
     with SHIPPED_RATES.open(encoding="utf-8", newline="") as file:
         cards = [row for row in csv.DictReader(file) if row["effective_from"] <= today.isoformat()]
     for country in COUNTRIES:
-        for tenant in TENANTS:
+        for currency in sorted(currencies):
             of_market = [
                 row
                 for row in cards
-                if row["market"] == markets[country] and row["currency"] == tenant.currency
+                if row["market"] == markets[country] and row["currency"] == currency
             ]
             newest = {row["category"]: row["effective_from"] for row in _by_date(of_market)}
             rows += [
@@ -101,11 +102,11 @@ def _rates(today: date) -> list[dict[str, object]]:
                     "category": row["category"].upper(),
                     "rate": row["rate"],
                     "currency": row["currency"],
-                    "tier_from": int(row["tier_from"] or 1),
                     "effective_from": row["effective_from"],
                 }
                 for row in of_market
-                if row["effective_from"] == newest[row["category"]]
+                # The first volume tier; ten thousand messages never leave it.
+                if row["effective_from"] == newest[row["category"]] and row["tier_from"] == "1"
             ]
     return rows
 

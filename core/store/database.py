@@ -46,13 +46,18 @@ async def open_pool(
 
 
 @asynccontextmanager
-async def tenant_transaction(pool: Pool, tenant_id: TenantId) -> AsyncIterator[Connection]:
-    """One transaction that sees one tenant's rows only.
+async def tenant_transaction(
+    pool: Pool, tenant_id: TenantId, *, snapshot: bool = False
+) -> AsyncIterator[Connection]:
+    """One transaction that sees one tenant's rows only; with `snapshot`, all of one instant.
 
     The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a pooled
     connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
     """
     async with _connection(pool) as connection, connection.transaction():
+        if snapshot:
+            # Must come before the transaction's first query, which is the one below.
+            await connection.execute("set transaction isolation level repeatable read, read only")
         await connection.execute(
             "select set_config('app.tenant_id', %s, true)", (str(tenant_id),), prepare=False
         )

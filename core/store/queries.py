@@ -79,5 +79,5 @@ def _parse(noun: str, name: str, block: str) -> Query:
     if not first_line.startswith("-- ") or len(first_line) < 10:
         raise ValueError(f"{noun}.sql: {name} needs a one-line description under its name")
     # The repository's own reviewed file: as literal as a string in the source.
-    sql = cast(LiteralString, block.rstrip(";\n"))
+    sql: LiteralString = block.rstrip(";\n")
     return Query(name=name, description=first_line[3:].strip(), sql=sql)

@@ -64,6 +64,12 @@ select
 from app.messages as m
 where m.state = 'in_doubt'
     and m.in_doubt_since < now() - make_interval(secs => %(quiet_seconds)s)
+    -- Silence is Meta's only when we have listened: a body that was received in the quiet time and
+    -- still waits for the applier may be the very proof.
+    and m.in_doubt_since + make_interval(secs => %(quiet_seconds)s) <= (
+        select coalesce(min(q.received_at), 'infinity')
+        from raw.webhook_queue as q
+    )
     -- Page by page: doubts that must wait on do not hide those behind them.
     and (m.in_doubt_since, m.message_id) > (%(after_at)s, %(after_id)s)
 order by m.in_doubt_since, m.message_id

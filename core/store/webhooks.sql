@@ -293,3 +293,8 @@ set throughput_per_second = greatest(throughput_per_second, 1000)
 where tenant_id = %(tenant_id)s
     and waba_id = %(waba_id)s
     and regexp_replace(display_phone_number, '[^0-9]', '', 'g') = %(digits)s
+
+-- count_waiting --
+-- Webhook bodies that are stored and acknowledged but not applied yet.
+select count(*) as waiting
+from raw.webhook_queue as q
