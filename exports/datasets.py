@@ -1,6 +1,6 @@
 """What a tenant may take away: columns, order and meaning of each dataset.
 
-The queries stand in core/store/export_datasets.sql; every one is cut to a tenant and has a total order.
+The queries stand in core/store/export_datasets.sql; each is cut to a tenant and has a total order.
 A dataset's version changes with its columns; a consumer reads the version from the manifest.
 """
 

@@ -65,7 +65,7 @@ def _for_csv(column: Any) -> Any:
     return column
 
 
-def write_ndjson(schema: "pa.Schema", batches: "Iterator[pa.Table]", path: Path) -> int:
+def write_ndjson(_schema: "pa.Schema", batches: "Iterator[pa.Table]", path: Path) -> int:
     """One JSON object a line, keys in column order; exact numbers are strings."""
     rows = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -110,7 +110,7 @@ def write_xlsx(schema: "pa.Schema", batches: "Iterator[pa.Table]", path: Path) -
                 rows += 1
                 if rows > XLSX_MAX_ROWS:
                     raise InvalidInput(
-                        f"a sheet holds {XLSX_MAX_ROWS} rows and this has more: choose csv or parquet"
+                        f"a sheet holds {XLSX_MAX_ROWS} rows, this has more: choose csv or parquet"
                     )
                 for index, value in enumerate(row.values()):
                     if value is not None:

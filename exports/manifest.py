@@ -1,4 +1,4 @@
-"""The manifest beside each export: what the file is, how to know it is whole, what it was cut by."""
+"""The manifest beside each export: what the file is, how to know it is whole, how it was cut."""
 
 import json
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ daily_usage = dg.define_asset_job(
 
 @dg.schedule(job=daily_usage, cron_schedule="20 0 * * *", execution_timezone="UTC")
 def daily_usage_at_00_20(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Each night at 00:20 UTC: the day that has just ended. What is late is taken the night after."""
+    """Each night at 00:20 UTC: the day that has just ended. What is late comes the night after."""
     from datetime import timedelta
 
     day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()

@@ -16,7 +16,7 @@ from orchestration.warehouse.assets import published_marts
 def draft_invoices(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """One draft a tenant and month from published lines; a suspicious one is parked, not issued.
 
-    Written again from the same inputs it stays byte for byte what it was; a final one is not touched.
+    Written again from the same inputs it stays what it was; a final one is not touched.
     """
     from core.settings import get_settings
     from orchestration.billing.drafts import write_drafts

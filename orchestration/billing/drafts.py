@@ -43,7 +43,7 @@ def list_parked(settings: Settings) -> list[tuple[object, ...]]:
     with psycopg.connect(settings.dsn(DatabaseRole.DATA)) as connection:
         rows = connection.execute(load("invoice_drafts").list_drafts).fetchall()
     return [
-        (slug, f"{start:%Y-%m}", total, currency, ", ".join(reasons))  # type: ignore[str-format, arg-type]
+        (slug, f"{start:%Y-%m}", total, currency, ", ".join(reasons))
         for slug, start, currency, _net, _tax, total, status, reasons in rows
         if status == "parked"
     ]

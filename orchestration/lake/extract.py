@@ -1,7 +1,7 @@
 """Reads one ingest day from the live database into the lake, losing nothing that commits late.
 
 A moving id or time loses rows of transactions that commit after the reader passed. So the unit is a
-whole day, read below the snapshot's horizon (`xid < pg_snapshot_xmin`), replaced as a whole by every
+whole day, read below the snapshot's horizon (`xid < pg_snapshot_xmin`), replaced as a whole by each
 later read, and `closed` only when every transaction that could have written into it is over.
 """
 
@@ -36,8 +36,8 @@ UUID_COLUMNS = ("tenant_id", "message_id", "campaign_id", "contact_pseudonym")
 class Snapshot:
     """Below `horizon` all transactions are over; xids as numbers.
 
-    `ceiling` is an id that was taken at `read_at`, before the snapshot: whoever had an id by then has
-    a smaller one. (pg_snapshot_xmax will not do: it ignores ids that are taken and still running.)
+    `ceiling` is an id that was taken at `read_at`, before the snapshot: whoever had an id by then
+    has a smaller one. (pg_snapshot_xmax will not do: it ignores ids taken and still running.)
     """
 
     horizon: int
@@ -222,12 +222,12 @@ def _bounds(day: date, snapshot: Snapshot) -> dict[str, object]:
 
 
 def render(query: str, **values: object) -> str:
-    """A named query with its values as SQL literals: COPY, which ADBC reads by, takes no parameters."""
+    """A named query with its values as literals: COPY, which ADBC reads by, takes no parameters."""
     return query % {name: sql.Literal(value).as_string(None) for name, value in values.items()}
 
 
 def write_parquet(batches: "pa.RecordBatchReader", path: Path) -> int:
-    """Write the batches of a day as one zstd Parquet file with equal row groups; returns the rows."""
+    """Write a day's batches as one zstd Parquet file with equal row groups; returns the rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

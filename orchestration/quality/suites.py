@@ -6,12 +6,15 @@ from datetime import date
 from typing import Any
 
 import great_expectations as gx
-import great_expectations.expectations as gxe
+import great_expectations.expectations as expectations_of_gx
 
 from core.dsn import for_sqlalchemy
 from core.settings import Settings
 from core.store.warehouse import warehouse_dsn
 from orchestration.lake import codes
+
+# The package exports its expectations without saying so to type checkers.
+gxe: Any = expectations_of_gx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +102,14 @@ def _validate(settings: Settings, query: str, expectations: Sequence[Any]) -> li
     outcome = batch.get_batch().validate(suite, result_format="BOOLEAN_ONLY")
     relation = query.split(" from ")[1].split(" ", maxsplit=1)[0]
     return [
-        Expectation(
-            name=f"{relation}: {result.expectation_config.type} "
-            f"{_columns(result.expectation_config.kwargs)}",
-            passed=bool(result.success),
-        )
+        Expectation(name=f"{relation}: {_describe(result)}", passed=bool(result.success))
         for result in outcome.results
     ]
 
 
-def _columns(arguments: dict[str, Any]) -> str:
+def _describe(result: Any) -> str:
+    """What was expected of which columns."""
+    arguments = result.expectation_config.kwargs
     named = [arguments.get(key) for key in ("column", "column_A", "column_B", "column_list")]
-    return ", ".join(str(name) for name in named if name)
+    columns = ", ".join(str(name) for name in named if name)
+    return f"{result.expectation_config.type} {columns}"

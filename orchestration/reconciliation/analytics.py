@@ -1,7 +1,7 @@
 """Pulls pricing_analytics of every account, with the account's own token, into the warehouse.
 
-Meta calls the figures approximate and reaches back one year (Cloud API, analytics, read 2026-11). An
-account that refuses or doesn't answer is recorded as such and stops nobody else's.
+Meta calls the figures approximate and reaches back one year (Cloud API, analytics, read 2026-11).
+An account that refuses or doesn't answer is recorded as such and stops nobody else's.
 """
 
 import asyncio

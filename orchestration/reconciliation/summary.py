@@ -51,4 +51,4 @@ def summarise(settings: Settings) -> list[ReconciliationLine]:
     )  # fmt: skip
     with psycopg.connect(warehouse_dsn(settings)) as connection:
         rows = connection.execute(load("warehouse").sum_reconciliation).fetchall()
-    return [ReconciliationLine(**dict(zip(names, row, strict=True))) for row in rows]  # type: ignore[arg-type]
+    return [ReconciliationLine(**dict(zip(names, row, strict=True))) for row in rows]

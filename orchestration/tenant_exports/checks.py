@@ -8,7 +8,7 @@ from orchestration.tenant_exports.assets import tenant_exports
 
 @dg.asset_check(asset=tenant_exports)
 def every_ready_export_is_whole_and_none_failed() -> dg.AssetCheckResult:
-    """Each file that is ready has the size and the SHA-256 of its manifest; none of the day failed."""
+    """Each ready file has the size and the SHA-256 of its manifest; none of the day failed."""
     from core.settings import get_settings
     from orchestration.tenant_exports.verify import verify_exports
 

@@ -21,7 +21,7 @@ def verify_exports(settings: Settings) -> list[tuple[str, str]]:
             problems.append((name, str(failure)))
             continue
         try:
-            manifest = verify(export_folder(settings, tenant_id, export_id))  # type: ignore[arg-type]
+            manifest = verify(export_folder(settings, tenant_id, export_id))
         except (InvariantBroken, OSError) as error:
             problems.append((name, f"{type(error).__name__}: {error}"))
             continue

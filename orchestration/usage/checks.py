@@ -9,7 +9,7 @@ from orchestration.warehouse.assets import MART_KEYS
 
 @dg.asset_check(asset=MART_KEYS["usage_daily"], additional_deps=[lake_usage], blocking=True)
 def warehouse_and_lake_count_the_same_usage() -> dg.AssetCheckResult:
-    """Usage by dbt and usage by the rollup agree in every tenant, day, campaign, category, market."""
+    """Usage by dbt and by the rollup agree in every tenant, day, campaign, category, market."""
     from core.settings import get_settings
     from orchestration.usage.compare import compare_counts
 

@@ -1,7 +1,7 @@
 """Usage from the lake by one Ibis expression: DuckDB here, the same expression on Spark elsewhere.
 
-A message is delivered at its first `delivered` or `read` event (read implies delivered), and counts on
-the local day of that instant, once on the tenant's clock and once on the account's.
+A message is delivered at its first `delivered` or `read` event (read implies delivered); it counts
+on the local day of that instant, once on the tenant's clock and once on the account's.
 """
 
 from collections.abc import Iterable
@@ -138,7 +138,7 @@ def _spans(
 
 
 def _next_change(zones: tuple[str, str], first: int, last: int) -> int:
-    """The second at which an offset changes after `first`, or `last`; steps of a day, then bisect."""
+    """The second of the next change after `first`, or `last`; steps of a day, then bisection."""
     held = _offsets(zones, first)
     step = first
     while step < last and _offsets(zones, min(step + _DAY_SECONDS, last)) == held:

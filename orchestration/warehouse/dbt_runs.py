@@ -25,7 +25,7 @@ NO_WAREHOUSE: Mapping[str, str] = {
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """The variables dbt_project/profiles.yml reads, from the warehouse's address (socket or TCP)."""
+    """The variables of dbt_project/profiles.yml, from the warehouse's address (socket or TCP)."""
     parts = parse_dsn(settings.warehouse_dsn())
     database = parts.get("dbname")
     if not database:

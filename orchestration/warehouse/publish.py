@@ -86,7 +86,7 @@ def _swap(
 
 
 def _show_to_tenants(connection: psycopg.Connection[Any], names: dict[str, sql.Identifier]) -> None:
-    """One tenant's rows only; a barrier, so that no function of the reader sees the others first."""
+    """One tenant's rows only; a barrier, so that no reader's function sees the others first."""
     connection.execute(sql.SQL("create index on published.{stored} (tenant_id)").format(**names))
     connection.execute(
         sql.SQL(

@@ -22,15 +22,17 @@ def _ids_in_lake(settings: Settings, day: date = DAY) -> list[int]:
     lake = files.lake_folder(settings.lake_url)
     manifest = files.read_manifest(lake, day)
     assert manifest is not None
-    tables = [pq.read_table(path, columns=["event_id"]) for path in files.paths_of(lake, [manifest])]
+    paths = files.paths_of(lake, [manifest])
+    tables = [pq.read_table(path, columns=["event_id"]) for path in paths]
     return sorted(number for table in tables for number in table.column("event_id").to_pylist())
 
 
 def test_event_that_commits_after_the_read_is_taken_by_the_next_run(
     settings: Settings, worlds: list[World]
 ) -> None:
-    early, late = make_campaign_events(worlds, day=DAY, messages=1, seed=1), make_campaign_events(
-        worlds, day=DAY, messages=1, seed=2
+    early, late = (
+        make_campaign_events(worlds, day=DAY, messages=1, seed=1),
+        make_campaign_events(worlds, day=DAY, messages=1, seed=2),
     )
     with psycopg.connect(settings.dsn(DatabaseRole.WORKER)) as slow:
         # The slow transaction takes its ids first and commits last: "id >" would lose it.
