@@ -23,6 +23,8 @@ from carteiro.programs import Layout, Ports, process_table
 from carteiro.supervisor import Status, Supervisor
 from carteiro.valkey import CACHE_DATABASE, EmbeddedValkey
 from core.errors import ConfigurationError, Conflict
+from core.settings import Settings
+from orchestration.instance import dagster_environment, prepare_dagster_home
 from sandbox.demo_world import demo_world
 
 _PREFERRED_PORTS = {"api": 8000, "sandbox": 8010, "dagster": 3000}
@@ -145,8 +147,8 @@ class Stack:
             code_server=self.home.port("dagster-code", preferred=3001),
         )
         sandbox = "CARTEIRO_META_BASE_URL" not in self._given
-        dagster_home = self._prepare_dagster_home() if self._with_dagster else None
         self.env = self._environment(secrets, ports, postgres, valkey, sandbox=sandbox)
+        dagster_home = self._prepare_dagster()
         return Layout(
             environment=self.env,
             directory=Path.cwd(),
@@ -155,7 +157,7 @@ class Stack:
             postgres=postgres,
             valkey=valkey,
             sandbox=self._sandbox_config(secrets) if sandbox else None,
-            dagster_home=dagster_home,
+            dagster_home=dagster_home if self._with_dagster else None,
         )
 
     def _sandbox_config(self, secrets: Mapping[str, str]) -> Path:
@@ -212,6 +214,7 @@ class Stack:
             "CARTEIRO_API_BASE_URL": f"http://127.0.0.1:{ports.api}",
             "CARTEIRO_SANDBOX_PORT": str(ports.sandbox),
             "CARTEIRO_DAGSTER_PORT": str(ports.dagster),
+            "CARTEIRO_DAGSTER_CODE_PORT": str(ports.code_server),
         }
         if postgres is not None:
             ours["CARTEIRO_DATABASE_URL"] = postgres.dsn("carteiro")
@@ -226,7 +229,6 @@ class Stack:
             **ours,
             **self._given,
             "CARTEIRO_HOME": str(self.home.path),
-            "DAGSTER_HOME": str(self.home.path / "dagster"),
             # dbt and dagster look for each other's programs on the path.
             "PATH": f"{programs_folder}{os.pathsep}{self._given.get('PATH', os.defpath)}",
             "PYTHONUNBUFFERED": "1",
@@ -242,23 +244,18 @@ class Stack:
             raise ConfigurationError(f"port {port} ({variable}) is in use by another program")
         return port
 
-    def _prepare_dagster_home(self) -> Path:
-        folder = self.home.path / "dagster"
-        folder.mkdir(exist_ok=True)
-        template = dagster_template()
-        if template is not None:
-            shutil.copyfile(template, folder / "dagster.yaml")
-        return folder
+    def _prepare_dagster(self) -> Path:
+        """Dagster's folder and variables, also when its processes don't run: commands use them."""
+        settings = Settings(
+            home=self.home.path,
+            database_url=self.env["CARTEIRO_DATABASE_URL"],
+            dagster_database_url=self.env.get("CARTEIRO_DAGSTER_DATABASE_URL"),
+        )
+        self.env.update(dagster_environment(settings))
+        return prepare_dagster_home(settings)
 
 
 _EMBEDDED = "CARTEIRO_EMBEDDED_"
-
-
-def dagster_template() -> Path | None:
-    """The instance configuration that belongs to the orchestration room."""
-    root = Path(__file__).resolve().parents[1]
-    candidates = (root / "orchestration" / "dagster.yaml", root / "deploy" / "dagster.yaml")
-    return next((path for path in candidates if path.exists()), None)
 
 
 def start_detached(home: Home, *, arguments: tuple[str, ...] = ()) -> None:
