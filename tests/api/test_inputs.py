@@ -1,0 +1,210 @@
+"""What clients may throw at the API: every answer is a problem, nothing is written, it stays up."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.body_limits import JSON_LIMIT
+from api.problems import CATALOGUE
+from tests.api.conftest import Account
+
+JSON = {"Content-Type": "application/json"}
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = answer.json()
+    assert body["type"] == f"/problems/{code}"
+    for leak in ("Traceback", "select ", "insert ", "psycopg", ".py", "/work"):
+        assert leak not in answer.text
+    return body
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"{", 400, "malformed-request"),
+        (b"\xff\xfe{}", 400, "malformed-request"),
+        (b"[" * 100_000, 400, "malformed-request"),
+        (b'{"name":' * 50_000 + b"1" + b"}" * 50_000, 400, "malformed-request"),
+        (b'{"name":' + b"1" * 5000 + b"}", 400, "malformed-request"),
+        (b"{}", 422, "invalid-input"),
+        (b"[]", 422, "invalid-input"),
+        (b"null", 422, "invalid-input"),
+        (b"", 422, "invalid-input"),
+        (b'{"name": null}', 422, "invalid-input"),
+        (b'{"name": 1}', 422, "invalid-input"),
+        (b'{"name": true}', 422, "invalid-input"),
+        (b'{"name": ["a"]}', 422, "invalid-input"),
+        (b'{"name": ""}', 422, "invalid-input"),
+        (b'{"name": "   "}', 422, "invalid-input"),
+        (b'{"name": "a\\u0000b"}', 422, "invalid-input"),
+        (b'{"name": "a\\ud800b"}', 422, "invalid-input"),
+        (b'{"name": "a\\nb"}', 422, "invalid-input"),
+        (b'{"name": NaN}', 422, "invalid-input"),
+        (b'{"name": "a", "\\ud800": 1}', 422, "invalid-input"),
+        (b'{"name": "a", "role": "owner"}', 422, "invalid-input"),
+        (b'{"name": "' + b"x" * 121 + b'"}', 422, "invalid-input"),
+    ],
+)
+async def test_bad_bodies_are_refused(
+    api: httpx.AsyncClient, content: bytes, status: int, code: str
+) -> None:
+    answer = await api.post("/v1/lists", content=content, headers=JSON)
+    assert_problem(answer, status, code)
+    assert (await api.get("/v1/lists")).json()["items"] == []
+
+
+async def test_right_to_left_marks_and_emoji_are_text_like_any_other(
+    api: httpx.AsyncClient,
+) -> None:
+    name = "\u202eabc \U0001f950 a\u0301"
+    answer = await api.post("/v1/lists", json={"name": name})
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "-1"},
+        {"limit": "1e9"},
+        {"limit": "201"},
+        {"limit": "0x10"},
+        {"limit": "\u0661"},
+        {"sort": "password_hash"},
+        {"limit": "10", "offset": "5"},
+        {"list_id": "1 or 1=1"},
+        {"cursor": "x" * 600},
+    ],
+)
+async def test_bad_queries_are_refused(api: httpx.AsyncClient, query: dict[str, str]) -> None:
+    body = assert_problem(await api.get("/v1/contacts", params=query), 422, "invalid-input")
+    assert body["errors"]
+
+
+async def test_a_repeated_parameter_is_refused(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/v1/contacts?limit=1&limit=2")
+    assert_problem(answer, 422, "invalid-input")
+
+
+async def test_errors_point_at_the_field(api: httpx.AsyncClient) -> None:
+    wanted = {"phone": "+5511987654321", "attributes": {"a/b": "x", "ok": 5}}
+    body = assert_problem(await api.post("/v1/contacts", json=wanted), 422, "invalid-input")
+    pointers = {error["pointer"] for error in body["errors"]}  # type: ignore[attr-defined]
+    assert "/attributes/ok" in pointers
+    assert any(pointer.startswith("/attributes/a~1b") for pointer in pointers)
+
+
+async def test_too_large_bodies_are_cut_off_whatever_their_length_says(
+    api: httpx.AsyncClient,
+) -> None:
+    large = b'{"name": "' + b"x" * JSON_LIMIT + b'"}'
+    assert_problem(await api.post("/v1/lists", content=large, headers=JSON), 413, "body-too-large")
+
+    async def endless() -> object:
+        for _ in range(64):
+            yield b" " * 65_536
+
+    answer = await api.post("/v1/lists", content=endless(), headers=JSON)  # type: ignore[arg-type]
+    assert_problem(answer, 413, "body-too-large")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": ""},
+    ],
+)
+async def test_other_forms_of_a_body_are_refused(
+    api: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await api.post("/v1/lists", content=b'{"name": "x"}', headers=headers)
+    assert_problem(answer, 415, "unsupported-media-type")
+
+
+async def test_a_file_is_imported_as_csv_only(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/contacts/imports?list=x", json={"phone": "1"})
+    assert_problem(answer, 415, "unsupported-media-type")
+
+
+async def test_unknown_addresses_and_methods_are_problems(api: httpx.AsyncClient) -> None:
+    assert_problem(await api.get("/v1/nothing"), 404, "not-found")
+    assert_problem(await api.get("/v1/contacts/"), 404, "not-found")
+    answer = await api.put("/v1/tenant", json={})
+    assert_problem(answer, 405, "method-not-allowed")
+    assert "GET" in answer.headers["allow"]
+    assert_problem(await api.get("/v1/contacts/not-a-uuid"), 422, "invalid-input")
+
+
+async def test_every_problem_has_a_page(anonymous: httpx.AsyncClient) -> None:
+    listed = (await anonymous.get("/problems")).json()["items"]
+    assert {item["code"] for item in listed} == set(CATALOGUE)
+    for code in CATALOGUE:
+        page = (await anonymous.get(f"/problems/{code}")).json()
+        assert page["advice"]
+    assert_problem(await anonymous.get("/problems/none"), 404, "not-found")
+
+
+async def test_without_the_database_everything_is_503_with_retry_after(
+    api: httpx.AsyncClient, app: FastAPI
+) -> None:
+    await app.state.api.pool.close()
+    answer = await api.get("/v1/tenant")
+    assert_problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"]
+    assert (await api.get("/health/live")).status_code == 200
+    ready = await api.get("/health/ready")
+    assert (ready.status_code, ready.json()["database"]) == (503, "no_answer")
+
+
+async def test_readiness_knows_the_schema(anonymous: httpx.AsyncClient, app: FastAPI) -> None:
+    assert (await anonymous.get("/health/ready")).json()["status"] == "ready"
+    from dataclasses import replace
+
+    app.state.api = replace(app.state.api, schema_head="9999")
+    answer = await anonymous.get("/health/ready")
+    assert (answer.status_code, answer.json()["schema_version"]) == (503, "other_release")
+
+
+async def test_metrics_name_no_tenant(api: httpx.AsyncClient, tenant: Account) -> None:
+    await api.get("/v1/tenant")
+    await api.get("/v1/nothing/secret-path")
+    text = (await api.get("/metrics")).text
+    assert 'carteiro_http_requests_total{method="GET",route="/v1/tenant",status="200"}' in text
+    for secret in (str(tenant.tenant_id), tenant.slug, tenant.phone_number_id, "secret-path"):
+        assert secret not in text
+
+
+async def test_many_large_bodies_at_once_leave_it_serving(api: httpx.AsyncClient) -> None:
+    large = b"x" * (JSON_LIMIT + 1)
+    answers = await asyncio.gather(
+        *(api.post("/v1/lists", content=large, headers=JSON) for _ in range(50))
+    )
+    assert {answer.status_code for answer in answers} == {413}
+    assert (await api.get("/v1/tenant")).status_code == 200
+
+
+async def test_the_document_is_served_with_its_own_files(anonymous: httpx.AsyncClient) -> None:
+    page = await anonymous.get("/docs")
+    assert page.status_code == 200
+    assert "cdn" not in page.text
+    script = await anonymous.get("/docs/static/swagger-ui-bundle.js")
+    assert (script.status_code, len(script.content) > 500_000) == (200, True)
+    document = (await anonymous.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+async def test_answers_carry_an_id_and_are_not_stored_on_the_way(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/v1/tenant")
+    assert len(answer.headers["x-request-id"]) == 36
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
