@@ -131,6 +131,13 @@ async def postpone_body(connection: Connection, *, body_id: int, seconds: float)
     await connection.execute(_SQL.postpone_body, {"body_id": body_id, "seconds": seconds})
 
 
+async def count_waiting(connection: Connection) -> int:
+    """Bodies that wait for the applier, at most 100,000."""
+    cursor = await connection.execute(_SQL.count_waiting)
+    row = await cursor.fetchone()
+    return int(str(row[0])) if row else 0
+
+
 async def list_number_owners(
     connection: Connection, phone_number_ids: Sequence[PhoneNumberId]
 ) -> dict[PhoneNumberId, tuple[TenantId, WabaId]]:

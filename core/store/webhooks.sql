@@ -39,6 +39,11 @@ set
     not_before = now() + make_interval(secs => %(seconds)s)
 where body_id = %(body_id)s
 
+-- count_waiting --
+-- Bodies that wait, up to a number beyond which the exact one says nothing more.
+select count(*) as waiting
+from (select 1 from raw.webhook_queue limit 100000) as waiting
+
 -- list_number_owners --
 -- Whose number each of these is; a number belongs to one tenant.
 -- cross-tenant: the tenant of an update is found here
@@ -293,8 +298,3 @@ set throughput_per_second = greatest(throughput_per_second, 1000)
 where tenant_id = %(tenant_id)s
     and waba_id = %(waba_id)s
     and regexp_replace(display_phone_number, '[^0-9]', '', 'g') = %(digits)s
-
--- count_waiting --
--- Webhook bodies that are stored and acknowledged but not applied yet.
-select count(*) as waiting
-from raw.webhook_queue as q

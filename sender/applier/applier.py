@@ -5,7 +5,9 @@ from typing import Final
 
 import psycopg
 
+from core.clock import utc_now
 from core.logs import get_logger
+from core.metrics import BODIES_WAITING, UPDATES_APPLIED, WEBHOOK_AGE_SECONDS
 from core.store import webhooks
 from core.store.database import Connection, Pool, platform_transaction
 from core.store.webhooks import DueBody
@@ -34,7 +36,8 @@ async def apply_batch(pool: Pool) -> int:
             bodies = await webhooks.take_due_bodies(connection, limit=_BATCH_BODIES)
             await _apply_together(connection, bodies)
             await webhooks.delete_applied(connection, [body.body_id for body in bodies])
-            return len(bodies)
+        _observe(bodies)
+        return len(bodies)
     except psycopg.OperationalError:
         raise
     except Exception:  # noqa: BLE001 - whatever it was, it must not hold up the others
@@ -50,6 +53,7 @@ async def _apply_together(connection: Connection, bodies: Sequence[DueBody]) -> 
     for item in arrived:
         if not isinstance(item.update, StatusUpdate):
             await apply_notice(connection, item)
+        UPDATES_APPLIED.labels(type(item.update).__name__, "seen").inc()
 
 
 async def _apply_apart(pool: Pool) -> int:
@@ -92,6 +96,7 @@ async def _close_body(
         await webhooks.postpone_body(connection, body_id=body.body_id, seconds=2.0**body.attempts)
         return
     for item in failed:
+        UPDATES_APPLIED.labels(type(item.update).__name__, "quarantined").inc()
         await webhooks.quarantine_update(
             connection,
             tenant_id=None,
@@ -116,6 +121,20 @@ async def retry_orphans(pool: Pool) -> int:
             await apply_statuses(connection, arrived)
         await webhooks.quarantine_old_orphans(connection, days=_ORPHAN_DAYS)
     return len(found)
+
+
+async def count_waiting(pool: Pool) -> int:
+    """Bodies not yet applied, also shown as a metric."""
+    async with platform_transaction(pool) as connection:
+        waiting = await webhooks.count_waiting(connection)
+    BODIES_WAITING.set(waiting)
+    return waiting
+
+
+def _observe(bodies: Sequence[DueBody]) -> None:
+    now = utc_now()
+    for body in bodies:
+        WEBHOOK_AGE_SECONDS.observe((now - body.received_at).total_seconds())
 
 
 def _arrivals(body: DueBody) -> list[Arrived[Update]]:

@@ -1,6 +1,5 @@
 """The applier process; any number may run."""
 
-import asyncio
 import time
 from typing import Final
 
@@ -9,7 +8,7 @@ import uvloop
 from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
 from core.store.database import Pool, open_pool
-from sender.applier.applier import apply_batch, retry_orphans
+from sender.applier.applier import apply_batch, count_waiting, retry_orphans
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
 
 _IDLE_SECONDS: Final = 0.05
@@ -29,7 +28,6 @@ async def _run(settings: Settings) -> None:
     dsn = settings.dsn(DatabaseRole.WORKER)
     async with open_pool(dsn, name="applier", max_size=2) as pool:
         await repeat(Rounds(pool).once, stop, name="applier")
-    await asyncio.sleep(0)
     _log.info("applier stopped")
 
 
@@ -45,5 +43,6 @@ class Rounds:
         """One batch; returns how long to rest."""
         if time.monotonic() - self._orphans_at >= _ORPHAN_SECONDS:
             await retry_orphans(self._pool)
+            await count_waiting(self._pool)
             self._orphans_at = time.monotonic()
         return 0.0 if await apply_batch(self._pool) else _IDLE_SECONDS

@@ -11,6 +11,7 @@ from core.broker.connection import TicketPublisher
 from core.broker.envelopes import MAX_MESSAGES, Ticket
 from core.clock import utc_now
 from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId, new_id
+from core.metrics import TICKETS_PUBLISHED
 from core.store import pacing
 from core.store.database import Connection
 from core.store.pacing import SendingNumber
@@ -178,6 +179,7 @@ class Pacer:
                 Issued(ticket=ticket, campaign_id=campaign_id, expires_at=at + _TICKET_SECONDS)
             )
             await asyncio.to_thread(self._publisher.publish, ticket)
+            TICKETS_PUBLISHED.inc()
         return len(ids)
 
     def _refilled(self, number: SendingNumber, at: float) -> Bucket:

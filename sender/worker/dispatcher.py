@@ -14,6 +14,7 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import TenantId, WabaId
 from core.errors import CarteiroError, Unavailable
+from core.metrics import MESSAGES_CLAIMED, META_ERRORS, SEND_OUTCOMES, SEND_SECONDS
 from core.secrets import decrypt, sign_callback
 from core.settings import Settings
 from core.store import dispatch
@@ -115,6 +116,7 @@ class Dispatcher:
             )
         if not claimed:
             return []
+        MESSAGES_CLAIMED.inc(len(claimed))
         sent = await self._send_all(ticket, claimed, deadline - self._settings.send_timeout_seconds)
         await self._record(ticket, sent)
         return sent
@@ -205,8 +207,18 @@ class Dispatcher:
             )
             await apply_consequences(connection, _consequences(ticket, sent))
         for item in sent:
+            _count(item)
             if item.judgement.error and item.judgement.error.code == 190:
                 self._tokens.forget(ticket.tenant_id, item.message.waba_id)
+
+
+def _count(item: Sent) -> None:
+    outcome, error = item.judgement.outcome, item.judgement.error
+    SEND_OUTCOMES.labels(outcome.state).inc()
+    if error is not None:
+        META_ERRORS.labels(error.name, error.action).inc()
+    if outcome.requested_at and outcome.answered_at:
+        SEND_SECONDS.observe((outcome.answered_at - outcome.requested_at).total_seconds())
 
 
 def _identities(sent: list[Sent]) -> list[NewIdentity]:
