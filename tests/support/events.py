@@ -130,18 +130,21 @@ class Event:
     category: str = "marketing"
     pricing_type: str | None = None
     pricing_category: str | None = None
-    country: str | None = None
-    market: str | None = None
+    # "": the world's own; None: not known.
+    country: str | None = ""
+    market: str | None = ""
     error_code: int | None = None
     reason: str | None = None
 
     def row(self) -> tuple[object, ...]:
         world = self.world
         priced = self.pricing_type is not None
+        country = world.country if self.country == "" else self.country
+        market = world.market if self.market == "" else self.market
         return (
             self.ingested_at, world.tenant_id, self.message_id, world.campaign_id, self.message_id,
             world.waba_id, world.phone_number_id, self.event_type, self.category,
-            self.country or world.country, self.market or world.market, priced or None,
+            country, market, priced or None,
             "PMP" if priced else None, self.pricing_type,
             self.pricing_category or (self.category if priced else None), self.error_code,
             self.reason, 1, self.occurred_at,
