@@ -5,6 +5,7 @@ from typing import Final
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from core.domain.ids import new_id
@@ -37,6 +38,9 @@ class AccessLog:
             return
         started = time.perf_counter()
         request_id = scope["request_id"] = str(new_id())
+        # Each request is a task of its own: what is bound here ends with it.
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
         status = 500
 
         async def send_with_headers(message: Message) -> None:
@@ -62,7 +66,6 @@ class AccessLog:
         write = _log.warning if status in {401, 403} or status >= 500 else _log.info
         write(
             "request",
-            request_id=scope["request_id"],
             method=method,
             route=template,
             status=status,

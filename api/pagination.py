@@ -5,8 +5,9 @@ import binascii
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from core.domain.ids import TenantId
 from core.secrets import subkey
 
 _MAC_BYTES: Final = 16
-Key = TypeVar("Key", str, UUID)
+_KEY_SEPARATOR: Final = "|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,11 @@ class Pager:
         """The key as a UUID, for lists that are ordered by id."""
         return None if self.after is None else UUID(self.after)
 
+    def after_time_and_id(self) -> dict[str, object]:
+        """The key as parameters `after_at` and `after_id`, for lists that are ordered by both."""
+        at, _, identifier = (self.after or "").partition(_KEY_SEPARATOR)
+        return {"after_at": at or None, "after_id": UUID(identifier) if identifier else None}
+
     @property
     def fetch(self) -> int:
         """How many rows to read: one more than is shown, to know whether there are more."""
@@ -59,6 +65,11 @@ class Pager:
     def _sealed(self, key: str) -> str:
         raw = key.encode()
         return base64.urlsafe_b64encode(_mac(self.binding, raw) + raw).rstrip(b"=").decode()
+
+
+def time_and_id(at: date, identifier: UUID) -> str:
+    """The key of a row in a list that is ordered by a day or an instant and an id."""
+    return f"{at.isoformat()}{_KEY_SEPARATOR}{identifier}"
 
 
 def _opened(cursor: str, binding: bytes) -> str:

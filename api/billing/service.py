@@ -5,7 +5,7 @@ from uuid import UUID
 from api.billing.schemas import Invoice, InvoiceHead, InvoiceLine, InvoiceSummary
 from api.deps import Caller
 from api.dto import Page
-from api.pagination import Pager
+from api.pagination import Pager, time_and_id
 from api.rows import fetch_all, fetch_known
 from core.store.queries import load
 
@@ -21,12 +21,12 @@ async def list_invoices(caller: Caller, pager: Pager, status: str | None) -> Pag
             _sql.list_invoices,
             {
                 "tenant_id": caller.tenant_id,
-                "after": pager.after_id,
+                **pager.after_time_and_id(),
                 "status": status,
                 "limit": pager.fetch,
             },
         )
-    return pager.page(rows, lambda row: row.invoice_id)
+    return pager.page(rows, lambda row: time_and_id(row.period_start, row.invoice_id))
 
 
 async def get_invoice(caller: Caller, invoice_id: UUID) -> Invoice:

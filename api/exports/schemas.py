@@ -4,19 +4,30 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from api.dto import Answer, Request
+from api.dto import Answer, Id, Request
 
-Dataset = Literal["messages", "usage"]
+
+def _day_text(value: object) -> object:
+    """Refuse numbers where a day is meant: 20000 would be a day of 2024."""
+    if not isinstance(value, str | date) or (isinstance(value, str) and "-" not in value):
+        raise PydanticCustomError("date_text", "must be a day as in 2026-11-01")
+    return value
+
+
+Dataset = Literal["messages", "events", "usage", "invoices"]
 FileFormat = Literal["parquet", "csv", "ndjson", "xlsx"]
+Day = Annotated[date, BeforeValidator(_day_text), Field(strict=False)]
 
 
 class Filters(Request):
-    """Which days; half-open, in the tenant's zone."""
+    """What the dataset is cut by."""
 
-    from_date: Annotated[date, Field(strict=False)] | None = None
-    to_date: Annotated[date, Field(strict=False)] | None = None
+    start: Day | None = Field(default=None, alias="from", description="First day, in your zone.")
+    end: Day | None = Field(default=None, alias="to", description="The day after the last.")
+    campaign_id: Id | None = None
 
 
 class CreateExport(Request):
@@ -28,7 +39,7 @@ class CreateExport(Request):
                 {
                     "dataset": "messages",
                     "format": "parquet",
-                    "filters": {"from_date": "2026-11-01"},
+                    "filters": {"from": "2026-11-01"},
                 },
             ]
         }
@@ -36,7 +47,7 @@ class CreateExport(Request):
 
     dataset: Dataset
     format: FileFormat
-    filters: Filters = Filters()
+    filters: Filters = Field(default_factory=Filters)
 
 
 class ExportSummary(Answer):

@@ -1,7 +1,6 @@
 """Asks for exports; hands out the files that the data path made."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from uuid import UUID
 from api.deps import Caller
 from api.dto import Answer, Page
 from api.exports.schemas import CreateExport, Export, ExportSummary
-from api.pagination import Pager
+from api.pagination import Pager, time_and_id
 from api.problems import Problem
 from api.rows import fetch_all, fetch_known
 from core.domain.ids import new_id
@@ -59,8 +58,8 @@ async def create_export(
 ) -> ExportSummary:
     """Queue one export. Raises QuotaExceeded while too many are open."""
     filters = wanted.filters
-    if filters.from_date and filters.to_date and not filters.from_date < filters.to_date:
-        raise InvalidInput("`from_date` must be before `to_date`", pointer="/filters/from_date")
+    if filters.start and filters.end and not filters.start < filters.end:
+        raise InvalidInput("`from` must be before `to`", pointer="/filters/from")
     place = {"tenant_id": caller.tenant_id}
     waiting = await fetch_known(
         connection, _OpenExports, _sql.count_open_exports, place, what="tenant"
@@ -76,7 +75,7 @@ async def create_export(
             "export_id": new_id(),
             "dataset": wanted.dataset,
             "format": wanted.format,
-            "filters": json.dumps(filters.model_dump(mode="json", exclude_none=True)),
+            "filters": filters.model_dump_json(by_alias=True, exclude_none=True),
             "requested_by": caller.subject,
         },
         what="export",
@@ -90,9 +89,9 @@ async def list_exports(caller: Caller, pager: Pager) -> Page[ExportSummary]:
             connection,
             ExportSummary,
             _sql.list_exports,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {"tenant_id": caller.tenant_id, **pager.after_time_and_id(), "limit": pager.fetch},
         )
-    return pager.page(rows, lambda row: row.export_id)
+    return pager.page(rows, lambda row: time_and_id(row.requested_at, row.export_id))
 
 
 async def get_export(caller: Caller, export_id: UUID) -> Export:
@@ -122,7 +121,8 @@ async def get_file(caller: Caller, export_id: UUID) -> ExportFile:
         raise Problem("gone", "the export has expired")
     if row.status != "ready" or row.path is None or row.sha256 is None:
         raise Problem("export-not-ready", f"the export is {row.status}")
-    path = await asyncio.to_thread(_inside, caller.state.settings.exports_dir, row.path)
+    folder = caller.state.settings.exports_dir
+    path = await asyncio.to_thread(_inside, folder, folder / str(caller.tenant_id), row.path)
     if path is None:
         _log.error("export file missing", export_id=str(export_id), reason="no_file_in_exports_dir")
         raise NotFound("the export's file is no longer there")
@@ -134,8 +134,7 @@ async def get_file(caller: Caller, export_id: UUID) -> ExportFile:
     )
 
 
-def _inside(folder: Path, stored: str) -> Path | None:
-    """The stored path, if it is a file within the folder of exports once all links are followed."""
-    root = folder.resolve()
-    path = (root / stored).resolve()
-    return path if path.is_relative_to(root) and path.is_file() else None
+def _inside(folder: Path, own: Path, stored: str) -> Path | None:
+    """The stored path, if it is a file in the tenant's own folder once all links are followed."""
+    path = (folder.resolve() / stored).resolve()
+    return path if path.is_relative_to(own.resolve()) and path.is_file() else None

@@ -21,8 +21,11 @@ select
     e.requested_by, e.requested_at, e.finished_at, e.expires_at
 from app.exports as e
 where e.tenant_id = %(tenant_id)s
-    and (%(after)s::uuid is null or e.export_id < %(after)s::uuid)
-order by e.export_id desc
+    and (
+        %(after_id)s::uuid is null
+        or (e.requested_at, e.export_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)
+    )
+order by e.requested_at desc, e.export_id desc
 limit %(limit)s
 
 -- get_export --

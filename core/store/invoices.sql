@@ -15,9 +15,12 @@ select
     i.updated_at
 from billing.invoices as i
 where i.tenant_id = %(tenant_id)s
-    and (%(after)s::uuid is null or i.invoice_id < %(after)s::uuid)
+    and (
+        %(after_id)s::uuid is null
+        or (i.period_start, i.invoice_id) < (%(after_at)s::date, %(after_id)s::uuid)
+    )
     and (%(status)s::text is null or i.status = %(status)s::text)
-order by i.invoice_id desc
+order by i.period_start desc, i.invoice_id desc
 limit %(limit)s
 
 -- get_invoice --
