@@ -4,13 +4,14 @@ import asyncio
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 
 from core.errors import CarteiroError
 
-Json = dict[str, object]
+#: A JSON object as it came; the story reads it, the API has typed it.
+Json = dict[str, Any]
 
 
 class DemoFailed(CarteiroError):

@@ -1012,7 +1012,9 @@ grant insert, update, delete on all tables in schema billing to carteiro_operato
 
 -- Analysts: one tenant at a time, nothing that identifies a person.
 grant select on
-    app.tenants, app.campaigns, app.templates, app.phone_numbers, app.lists, raw.message_events
+    app.campaigns, app.templates, app.phone_numbers, app.lists, raw.message_events
     to carteiro_readonly;
+grant select (
+    tenant_id, slug, name, timezone, currency, locale, default_region, status, created_at
+) on app.tenants to carteiro_readonly;
 grant select on all tables in schema billing to carteiro_readonly;
-revoke select (pseudonym_key) on app.tenants from carteiro_readonly;
