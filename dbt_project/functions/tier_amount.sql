@@ -12,5 +12,5 @@ from (
         (entry ->> 'up_to')::numeric as up_to,
         (entry ->> 'unit')::numeric as unit,
         lag((entry ->> 'up_to')::numeric) over (order by position) as above
-    from jsonb_array_elements(tiers) with ordinality as listed (entry, position)
+    from jsonb_array_elements(tiers) with ordinality as listed (entry, position) -- noqa: AL05
 ) as tier

@@ -105,7 +105,7 @@ def path(
 
 def _rows(path: Path1, query: str, *params: object) -> list[tuple[object, ...]]:
     with psycopg.connect(warehouse_dsn(path.settings)) as connection:
-        return connection.execute(query, params).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query, params).fetchall()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ accounts as (
 
 ),
 
-ours as (
+named as (
 
     -- Until 2026-09-30 Meta counts utility inside the window under SERVICE in pricing_analytics.
     select
@@ -39,11 +39,27 @@ ours as (
             else category
         end as category,
         coalesce(pricing_type, 'not_reported') as pricing_type,
+        messages_count,
+        meta_cost,
+        cost_state
+    from costs
+
+),
+
+ours as (
+
+    select
+        tenant_id,
+        waba_id,
+        account_date,
+        country,
+        category,
+        pricing_type,
         sum(messages_count)::bigint as our_volume,
         sum(meta_cost) as our_cost,
         bool_or(cost_state = 'unknown') as has_unknown_cost
-    from costs
-    group by 1, 2, 3, 4, 5, 6
+    from named
+    group by tenant_id, waba_id, account_date, country, category, pricing_type
 
 ),
 
@@ -115,7 +131,7 @@ typed as (
         totalled.meta_cost,
         accounts.account_currency as currency,
         case
-            when fetches.outcome is distinct from 'fetched' then 'no_statement'
+            when coalesce(fetches.outcome, 'never_asked') <> 'fetched' then 'no_statement'
             when
                 totalled.account_date not between fetches.first_date and fetches.last_date
                 then 'no_statement'
