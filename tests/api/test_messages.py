@@ -92,7 +92,8 @@ async def test_a_refused_request_leaves_its_key_free(
 async def test_a_missing_or_malformed_key_is_refused(
     api: httpx.AsyncClient, tenant: Account, bad: str | bytes | None
 ) -> None:
-    headers = {} if bad is None else {"Idempotency-Key": bad}
+    raw = bad.encode() if isinstance(bad, str) else bad
+    headers = {} if raw is None else {b"Idempotency-Key": raw}
     answer = await api.post("/v1/messages", json=template_message(tenant), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-idempotency-key")
 
