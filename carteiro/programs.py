@@ -18,6 +18,8 @@ SENDER_PARTS = ("planner", "pacer", "worker", "applier", "settler")
 _SENDER_STOP_SECONDS = 8.0
 #: `dagster code-server start` was seen to ignore SIGTERM for minutes (1.13.27, November 2026).
 _DAGSTER_STOP_SECONDS = 6.0
+#: 12 s on a free machine; 90 s were not enough for one with other work and nothing compiled yet.
+_DAGSTER_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,7 @@ def _dagster(layout: Layout, home: Path) -> list[Program]:
             command=dagster("dagster", *code_server, "-m", "orchestration.definitions"),
             after=("migrations",),
             health=lambda: port_answers(port),
+            start_timeout_seconds=_DAGSTER_START_SECONDS,
         ),
         Program(
             name="dagster-daemon",
@@ -217,6 +220,7 @@ def _dagster(layout: Layout, home: Path) -> list[Program]:
             after=("dagster-code",),
             health=lambda: http_answers(f"{address}/server_info"),
             address=address,
+            start_timeout_seconds=_DAGSTER_START_SECONDS,
         ),
     ]
 
