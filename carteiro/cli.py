@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import prices, tenant
+from carteiro.commands import data, prices, tenant
 
 _STACK = "One machine"
 _PARTS = "Single parts"
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 # A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_DATA)
+app.add_typer(data.app, name="data", rich_help_panel=_DATA)
 app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
 app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")
