@@ -99,6 +99,17 @@ select
 from claimed
 order by message_id
 
+-- lock_messages --
+-- Locks messages in the one order that workers and appliers share.
+select m.message_id
+from app.messages as m
+where m.tenant_id = any(%(tenant_ids)s::uuid[])
+    and m.message_id = any(%(message_ids)s::uuid[])
+    and m.message_id >= %(lowest)s
+    and m.message_id <= %(highest)s
+order by m.message_id
+for update
+
 -- record_outcomes --
 -- Writes what became of a ticket's sends: attempts, wamids, states and each event exactly once.
 with outcomes as materialized (
@@ -124,7 +135,7 @@ with outcomes as materialized (
     )
 ),
 
--- Locked in the order in which the applier locks, before anything is decided.
+-- The caller has locked them (lock_messages), so nobody changes them meanwhile.
 known as materialized (
     select
         m.message_id, m.state, m.reason, m.attempt_no, m.accepted_at, m.wamid
@@ -133,8 +144,6 @@ known as materialized (
         and m.message_id = any(%(message_ids)s::uuid[])
         and m.message_id >= %(lowest)s
         and m.message_id <= %(highest)s
-    order by m.message_id
-    for update
 ),
 
 judged as materialized (

@@ -9,6 +9,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from core.domain.ids import ContactId, MessageId, PhoneNumberId, TemplateId, TenantId, WabaId
+from core.store import dispatch
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -198,9 +199,11 @@ async def lock_messages(
     if not wanted:
         return {}
     ids = [message_id for _, message_id in wanted]
+    tenants = sorted({tenant_id for tenant_id, _ in wanted})
+    await dispatch.lock_messages(connection, tenant_ids=tenants, message_ids=ids)
     async with connection.cursor(row_factory=class_row(KnownMessage)) as cursor:
         await cursor.execute(
-            _SQL.lock_messages,
+            _SQL.read_messages,
             {
                 "tenant_ids": [tenant_id for tenant_id, _ in wanted],
                 "message_ids": ids,

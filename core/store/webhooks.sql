@@ -88,8 +88,8 @@ order by k.wamid, k.status
 on conflict (tenant_id, wamid, status) do nothing
 returning tenant_id, wamid, status
 
--- lock_messages --
--- The messages these statuses are about, locked in the order in which the workers lock.
+-- read_messages --
+-- The messages these statuses are about, as they stand; the caller has locked them.
 select
     m.tenant_id, m.message_id, m.phone_number_id, m.waba_id, m.contact_id, m.template_id,
     m.address, m.state, m.reason, m.error_code, m.conflict, m.attempt_no, m.wamid, m.billable,
@@ -101,8 +101,6 @@ inner join app.messages as m
     and wanted.message_id = m.message_id
 where m.message_id >= %(lowest)s
     and m.message_id <= %(highest)s
-order by m.message_id
-for update of m
 
 -- apply_facts --
 -- Writes what the statuses changed: message rows, wamids, and one event for each new fact.
