@@ -1,7 +1,7 @@
 """The API process: `create_app` for uvicorn (`uvicorn api.app:create_app --factory`)."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
@@ -89,7 +89,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     return app
 
 
-def _lifespan(settings: Settings, clock: Clock):  # type: ignore[no-untyped-def]
+def _lifespan(
+    settings: Settings, clock: Clock
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         dsn = settings.dsn(DatabaseRole.APP)

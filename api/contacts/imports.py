@@ -11,16 +11,16 @@ import io
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 import psycopg
 from starlette.requests import ClientDisconnect, Request
 
+from api.contacts.batches import Batch, Reader, Report, Taken
 from api.contacts.csv_rows import BadRow, NotCsv, Row, read_rows
-from api.contacts.import_rows import Columns, PersonRow, RefusedRow, read_header, read_person
+from api.contacts.import_rows import Columns, read_header
 from api.contacts.schemas import Import
 from api.deps import Caller
 from api.dto import Answer, Page
@@ -30,14 +30,13 @@ from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
 from core.domain.ids import ImportId, TenantId, new_id
 from core.store.consents import Basis, ConsentEntry, granted_states, record
-from core.store.contacts import Person, SavedPerson, save_people
+from core.store.contacts import SavedPerson, save_people
 from core.store.database import Connection
 from core.store.queries import load
 
 _sql = load("imports")
 _tenants = load("tenants")
 _contacts = load("contacts")
-_BATCH_ROWS: Final = 5_000
 _IN_MEMORY_BYTES: Final = 4 * 1024 * 1024
 _ERROR_PAGE: Final = 2_000
 _PURPOSE: Final = "marketing"
@@ -52,35 +51,6 @@ class ImportOptions:
     region: str | None
     file_name: str | None
     basis: Basis | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Report:
-    """One line of the row-level file."""
-
-    row: int
-    outcome: str
-    column: str | None
-    code: str
-    advice: str
-
-
-@dataclass(slots=True)
-class _Taken:
-    """One person of a batch, with what all rows of the batch say about consent."""
-
-    row: int
-    person: Person
-    repeated: bool
-    consents: bool
-    opted_out: bool
-
-
-@dataclass(slots=True)
-class _Batch:
-    people: dict[str, _Taken] = field(default_factory=dict)
-    reports: list[_Report] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 class _Region(Answer):
@@ -102,7 +72,7 @@ async def import_contacts(caller: Caller, request: Request, options: ImportOptio
         if columns.consent is not None and options.basis is None:
             detail = "a consent column needs consent_channel and consent_text_version"
             raise Problem("invalid-input", detail, pointer="/query/consent_channel")
-        reader = _Reader(rows=rows, columns=columns, claimed=options.basis is not None)
+        reader = Reader(rows=rows, columns=columns, claimed=options.basis is not None)
         import_id, list_id, region = await _begin(caller, options)
         reader.region = region
         try:
@@ -179,79 +149,6 @@ async def error_file(caller: Caller, import_id: UUID) -> AsyncIterator[bytes]:
         after_row, after_code = rows[-1].row_number, rows[-1].code
 
 
-class _Reader:
-    """Reads batches of a file; lives in a worker thread, one call at a time."""
-
-    def __init__(self, *, rows: Iterator[Row | BadRow], columns: Columns, claimed: bool) -> None:
-        self._rows = rows
-        self._columns = columns
-        self._claimed = claimed
-        #: Match key -> whether the person's first row was in Brazil's old form.
-        self._seen: dict[str, bool] = {}
-        self.region = ""
-
-    def next_batch(self) -> _Batch | None:
-        """The next rows, people of the batch folded together; None at the end of the file."""
-        batch = _Batch()
-        for row in islice(self._rows, _BATCH_ROWS):
-            batch.counts["read"] += 1
-            read = read_person(row, self._columns, self.region, consent_is_claimed=self._claimed)
-            if isinstance(read, RefusedRow):
-                self._refuse(batch, read)
-            else:
-                self._take(batch, read)
-        return batch if batch.counts["read"] else None
-
-    def _refuse(self, batch: _Batch, row: RefusedRow) -> None:
-        batch.counts["refused"] += 1
-        batch.reports.append(
-            _Report(
-                row=row.number,
-                outcome="refused",
-                column=row.column,
-                code=row.code,
-                advice=row.advice,
-            )
-        )
-
-    def _take(self, batch: _Batch, row: PersonRow) -> None:
-        key = row.person.phone.match_key
-        if key not in self._seen:
-            self._seen[key] = row.old_form
-            batch.people[key] = _Taken(
-                row=row.number,
-                person=row.person,
-                repeated=False,
-                consents=row.consents,
-                opted_out=row.opted_out,
-            )
-            return
-        batch.counts["merged"] += 1
-        batch.reports.append(_merged(row, joined=self._seen[key] != row.old_form))
-        taken = batch.people.setdefault(
-            key,
-            _Taken(
-                row=row.number,
-                person=Person(phone=row.person.phone),
-                repeated=True,
-                consents=False,
-                opted_out=False,
-            ),
-        )
-        taken.consents = taken.consents or row.consents
-        taken.opted_out = taken.opted_out or row.opted_out
-
-
-def _merged(row: PersonRow, *, joined: bool) -> _Report:
-    code = "ninth_digit_joined" if joined else "duplicate_in_file"
-    advice = (
-        "The same Brazilian number with and without the ninth digit is one person."
-        if joined
-        else "This person is in the file already; the first row counts."
-    )
-    return _Report(row=row.number, outcome="merged", column="phone", code=code, advice=advice)
-
-
 async def _receive(request: Request, file: "tempfile.SpooledTemporaryFile[bytes]") -> None:
     """The whole body first: nothing is written to the database of an upload that broke off."""
     try:
@@ -302,7 +199,7 @@ async def _begin(caller: Caller, options: ImportOptions) -> tuple[ImportId, UUID
 
 
 async def _write(
-    caller: Caller, import_id: ImportId, list_id: UUID, batch: _Batch, basis: Basis | None
+    caller: Caller, import_id: ImportId, list_id: UUID, batch: Batch, basis: Basis | None
 ) -> None:
     for attempt in range(1, _TRIES + 1):
         try:
@@ -325,7 +222,7 @@ async def _write_once(
     tenant_id: TenantId,
     import_id: ImportId,
     list_id: UUID,
-    batch: _Batch,
+    batch: Batch,
     basis: Basis | None,
 ) -> Counter[str]:
     taken = list(batch.people.values())
@@ -350,7 +247,7 @@ async def _write_once(
     return counts
 
 
-def _outcomes(taken: Sequence[_Taken], saved: Sequence[SavedPerson]) -> Counter[str]:
+def _outcomes(taken: Sequence[Taken], saved: Sequence[SavedPerson]) -> Counter[str]:
     return Counter(
         "created" if person.created else "updated" if person.changed else "unchanged"
         for one, person in zip(taken, saved, strict=True)
@@ -361,10 +258,10 @@ def _outcomes(taken: Sequence[_Taken], saved: Sequence[SavedPerson]) -> Counter[
 async def _write_consents(
     connection: Connection,
     tenant_id: TenantId,
-    taken: Sequence[_Taken],
+    taken: Sequence[Taken],
     saved: Sequence[SavedPerson],
     basis: Basis | None,
-) -> list[_Report]:
+) -> list[Report]:
     """Opt-outs always; claimed consents only of people who never withdrew.
 
     A file can't undo what a person said: who has withdrawn stays so, and the row gets a warning.
@@ -392,7 +289,7 @@ async def _write_consents(
     if basis is not None:
         await record(connection, tenant_id, claimed, basis)
     return [
-        _Report(
+        Report(
             row=one.row,
             outcome="warning",
             column=None,
@@ -404,7 +301,7 @@ async def _write_consents(
     ]
 
 
-def _lines(reports: Sequence[_Report]) -> dict[str, object]:
+def _lines(reports: Sequence[Report]) -> dict[str, object]:
     return {
         "row_numbers": [report.row for report in reports],
         "outcomes": [report.outcome for report in reports],
