@@ -60,7 +60,7 @@ def usage_rollup(events: "ir.Table", clocks: "ir.Table") -> "ir.Table":
     ).filter(ibis._.copy_number == 0)
     # Within one second Meta's order is sent, delivered, read: the code breaks the tie.
     moment = first.mutate(
-        order_key=first.occurred_at.epoch_seconds() * 1_000 + first.event_type_code.cast("int64")
+        order_key=epoch_second(first.occurred_at) * 1_000 + first.event_type_code.cast("int64")
     )
     is_delivery = moment.event_type_code.isin([delivered_code, read_code])
     is_priced = moment.pricing_type_code.notnull()
@@ -71,7 +71,7 @@ def usage_rollup(events: "ir.Table", clocks: "ir.Table") -> "ir.Table":
         category_code=moment.category_code.min(),
         market=moment.market.min(),
         country=moment.country.min(),
-        delivered_second=moment.occurred_at.epoch_seconds().min(where=is_delivery),
+        delivered_second=epoch_second(moment.occurred_at).min(where=is_delivery),
         was_read=(moment.event_type_code == read_code).cast("int64").max(),
         pricing_type_code=moment.pricing_type_code.argmin(moment.order_key, where=is_priced),
         pricing_category_code=moment.pricing_category_code.argmin(
@@ -163,6 +163,14 @@ def _offsets(zones: tuple[str, str], second: int) -> tuple[int, int]:
     return int(tenant.total_seconds()), int(account.total_seconds())
 
 
+def epoch_second(at: "ir.Value") -> "ir.Value":
+    """The whole second since 1970 an instant lies in; never rounded up into the next one.
+
+    Engines disagree about the fraction: DuckDB's epoch() keeps it, others drop it.
+    """
+    return at.truncate("s").epoch_seconds().cast("int64")
+
+
 def _seconds(at: datetime) -> int:
     return int((at - _EPOCH).total_seconds())
 
@@ -179,8 +187,8 @@ def roll_up_lake(settings: Settings) -> "list[tuple[object, ...]]":
     try:
         events = engine.read_parquet(paths, table_name="message_events")
         bounds = events.aggregate(
-            first=events.occurred_at.epoch_seconds().min(),
-            last=events.occurred_at.epoch_seconds().max(),
+            first=epoch_second(events.occurred_at).min(),
+            last=epoch_second(events.occurred_at).max(),
         ).to_pyarrow()
         first, last = bounds.column("first")[0].as_py(), bounds.column("last")[0].as_py()
         if first is None:
