@@ -98,7 +98,12 @@ def dbt_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     from datetime import UTC, datetime
 
     from core.settings import get_settings
-    from orchestration.warehouse.dbt_runs import dbt_environment, run_options, variables
+    from orchestration.warehouse.dbt_runs import (
+        dbt_environment,
+        run_options,
+        tidy_target,
+        variables,
+    )
 
     dbt = _Dbt(
         project_dir=str(DBT_PROJECT),
@@ -107,7 +112,9 @@ def dbt_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
     )
     environment = dbt_environment(get_settings()) | run_options(as_of=datetime.now(UTC))
     with variables(environment):
-        yield from dbt.cli(["build"], context=context).stream()
+        build = dbt.cli(["build"], context=context)
+        yield from build.stream()
+    tidy_target(build.target_path)
 
 
 MART_KEYS = {
