@@ -175,10 +175,17 @@ def test_what_nobody_can_price_is_unknown_or_held_and_never_zero(path: Path1) ->
         ("unknown", "cost_pricing_not_reported", 1),
     ]
     unknown = _rows(
-        path, "select count(*), count(meta_cost) from marts_wip.meta_costs "
-        "where cost_state = 'unknown'",
-    )  # fmt: skip
-    assert unknown == [(3, 0)]
+        path,
+        "select currency, cost_reason, sum(messages_count)::int, count(meta_cost) "
+        "from marts_wip.meta_costs where cost_state = 'unknown' group by 1, 2 order by 1, 2",
+    )
+    # Brazil's card in reais begins on 2026-07-01; a message of 2025 has no rate.
+    assert unknown == [
+        ("BRL", "no_rate", 1, 0),
+        ("EUR", "no_market", 1, 0),
+        ("INR", "no_market", 1, 0),
+        ("INR", "pricing_not_reported", 1, 0),
+    ]
 
 
 def test_tenant_reads_its_own_published_rows_only(published: Path1) -> None:
