@@ -212,3 +212,19 @@ def test_nine_in_ten_controls_must_have_been_heard_of(
     controls: int, heard: int, evidence: Evidence
 ) -> None:
     assert weigh(Controls(controls=controls, heard=heard)) is evidence
+
+
+async def test_silence_is_no_evidence_while_a_body_of_the_quiet_time_waits_for_the_applier(
+    world: World, impatient: Settings, pool: Pool
+) -> None:
+    message_id = in_doubt(world, category="utility")
+    add_controls(world, heard=9)
+    world.execute(
+        "insert into raw.webhook_queue (body_id, received_at)"
+        " values (1, now() - interval '9.5 seconds')"
+    )
+    await settle(impatient, pool)
+    assert state_of(world, message_id) == ("in_doubt", None)
+    world.execute("delete from raw.webhook_queue")
+    await settle(impatient, pool)
+    assert state_of(world, message_id) == ("queued", None)
