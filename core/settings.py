@@ -66,7 +66,6 @@ class Settings(BaseSettings):
 
     lake_url: str = ""
     exports_dir: Path = Path()
-    usage_source: Literal["warehouse", "lake"] = "warehouse"
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)

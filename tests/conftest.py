@@ -1,8 +1,8 @@
 """Fixtures every test may use: real servers, migrated databases, settings.
 
 `database`, `valkey_url` need nothing installed. `each_database`, `broker_url`, `redis_url` run a
-test once on the embedded server and once on the real one found on this machine; without it the second
-run is skipped and listed at the end, and with CI=true it fails.
+test once on the embedded server and once on the real one found on this machine; without it the
+second run is skipped and listed at the end, and with CI=true it fails.
 """
 
 from collections.abc import Iterator

@@ -37,6 +37,9 @@ def run(
     adds new tenants beside what is there.
     """
     console = Console()
+    if not console.is_terminal:
+        # A log file has no width of its own; tables need some.
+        console = Console(width=120)
     home = Home(Home.from_environment(environment).path / "demo")
     if home.path.exists():
         # An earlier `make demo KEEP=1` may still run here.

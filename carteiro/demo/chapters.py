@@ -40,6 +40,7 @@ class Cast:
     error_file: Path | None = None
     campaign: Json = field(default_factory=dict)
     stats: Json = field(default_factory=dict)
+    export: Json = field(default_factory=dict)
 
     @property
     def campaign_path(self) -> str:

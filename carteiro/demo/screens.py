@@ -108,7 +108,7 @@ def invoice_table(tenant: str, invoice: Json) -> Table:
         table.add_row(
             str(line["description"]),
             _quantity(line["quantity"]),
-            _plain(line["unit_price"]),
+            _plain(line["unit_price"], absent=""),
             _money(line["net"]),
             _money(line["tax"]),
         )
@@ -150,17 +150,17 @@ def reconciliation_table(rows: Iterable[Json]) -> Table:
     return table
 
 
-def export_table(exports: Iterable[Json], home: Path) -> Table:
+def export_lines(exports: Iterable[Json], home: Path) -> Text:
     """The export files, where they are and their checksums."""
-    table = _table("Exports", "dataset", "rows", "sha256", "file")
+    lines = Text("\nExports, each with its manifest beside it\n", style="bold")
     for export in exports:
-        table.add_row(
-            f"{export['dataset']}.{export['format']}",
-            _number(export["rows"]),
-            f"{str(export['sha256'])[:16]}…",
-            _short(export_file(export, home)),
+        file = export_file(export, home)
+        lines.append(
+            f"  {export['dataset']}.{export['format']}  {_number(export['rows'])} rows, "
+            f"{_number(export['bytes'])} bytes, sha256 {export['sha256']}\n  {_short(file)}\n",
+            style="not bold",
         )
-    return table
+    return lines
 
 
 def export_file(export: Json, home: Path) -> Path:
@@ -169,17 +169,11 @@ def export_file(export: Json, home: Path) -> Path:
     return found[0] if found else home / "exports"
 
 
-def next_query(exports: Sequence[Json], home: Path) -> RenderableType:
-    """A query an analyst could run next, as it is."""
-    files = [export_file(export, home) for export in exports if export["dataset"] == "messages"]
-    if not files:
-        return Text("")
-    statement = f"from '{_short(files[0])}' limit 5"
-    return Panel(
-        f'.venv/bin/python -c "import duckdb; duckdb.sql(\\"{statement}\\").show()"',
-        title="A query to run next",
-        border_style="cyan",
-    )
+def next_query(export: Json, home: Path) -> str:
+    """A command an analyst could run next, as it is: delivered by country and day."""
+    file = _short(export_file(export, home))
+    statement = f"from '{file}' select country, state, count(*) group by all order by all"
+    return f'.venv/bin/python -c "import duckdb; duckdb.sql(\\"{statement}\\").show()"'
 
 
 def memory_table(peaks: dict[str, int]) -> Table:
@@ -264,9 +258,9 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, *, absent: str = "[yellow]unknown[/]") -> str:
     if value is None:
-        return "[yellow]unknown[/]"
+        return absent
     number = Decimal(str(value)).normalize()
     return f"{number:f}"
 

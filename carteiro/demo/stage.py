@@ -84,7 +84,7 @@ def _admit_one(connection: psycopg.Connection[tuple[object, ...]], tenant: DemoT
         waba_id=WabaId(tenant.waba_id),
         phone_number_id=PhoneNumberId(tenant.phone_number_id),
         display_phone_number=tenant.display_phone_number,
-        throughput_per_second=1000,
+        throughput_per_second=tenant.throughput_per_second,
     )
     key = tenants.create_api_key(connection, tenant_id=tenant_id, name="demo", scopes=SCOPES)
     return Admitted(tenant=tenant, tenant_id=tenant_id, api_key=key.plaintext)

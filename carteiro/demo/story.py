@@ -46,6 +46,7 @@ async def tell(
 ) -> Ending:
     """Run the story on a ready stack. Raises DemoFailed when a chapter does not end as it must."""
     settings = adopt_environment(stack.env)
+    began = datetime.now(UTC)
     seconds: dict[str, float] = {}
     async with AsyncExitStack() as opened:
         with _chapter(console, "1", "Three tenants join", seconds):
@@ -56,8 +57,10 @@ async def tell(
         ending = await _send(casts, stack, settings, console, seconds, crash=crash)
         with _chapter(console, "5", "From events to invoice, through Dagster", seconds):
             for cast in casts:
-                await chapters.request_export(cast)
-            data_path.materialize(stack, console, day=datetime.now(UTC).date())
+                cast.export = await chapters.request_export(cast)
+            # A story that began before midnight UTC has events in two partitions.
+            for day in sorted({began.date(), datetime.now(UTC).date()}):
+                data_path.materialize(stack, console, day=day)
             await _collect(ending, settings)
     ending.seconds = seconds
     return ending
@@ -139,9 +142,8 @@ async def _collect(ending: Ending, settings: Settings) -> None:
         items = invoices["items"]
         for invoice in items if isinstance(items, list) else []:
             ending.invoices.append(await cast.client.get(f"/v1/invoices/{invoice['invoice_id']}"))
-        exports = await cast.client.get("/v1/exports")
-        items = exports["items"]
-        ending.exports += items if isinstance(items, list) else []
+        path = f"/v1/exports/{cast.export['export_id']}"
+        ending.exports.append(await cast.client.get(path))
     wabas = [cast.tenant.waba_id for cast in ending.casts]
     ending.reconciliation = data_path.reconciliation(settings, wabas)
 
@@ -154,11 +156,17 @@ def epilogue(ending: Ending, stack: Stack, console: Console, *, keep: bool) -> N
     for invoice, cast in zip(ending.invoices, ending.casts, strict=True):
         console.print(screens.invoice_table(cast.tenant.name, invoice))
     console.print(screens.reconciliation_table(ending.reconciliation))
-    console.print(screens.export_table(ending.exports, stack.home.path))
-    console.print(screens.next_query(ending.exports, stack.home.path))
+    console.print(screens.export_lines(ending.exports, stack.home.path), soft_wrap=True)
+    console.print("[bold]A query to run next[/]")
+    # Unwrapped, to be copied as it is.
+    print("  " + screens.next_query(ending.exports[0], stack.home.path))
     console.print(screens.memory_table(stack.rss()))
     parts = ", ".join(f"{name} {taken:.0f} s" for name, taken in ending.seconds.items())
     console.print(f"[dim]{parts}; {ending.sent_per_second:,.0f} messages a second accepted[/]")
+    console.print(
+        f"API docs and Dagster UI: {stack.env['CARTEIRO_API_BASE_URL']}/docs and "
+        f"http://127.0.0.1:{stack.env['CARTEIRO_DAGSTER_PORT']}/ while the stack runs"
+    )
     if not keep:
         console.print("Run [bold]make demo KEEP=1[/] to leave all of it running and look around.")
 

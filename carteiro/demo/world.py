@@ -62,8 +62,7 @@ def _account(tenant: DemoTenant) -> dict[str, object]:
                 "id": tenant.phone_number_id,
                 "display_phone_number": tenant.display_phone_number,
                 "verified_name": tenant.name,
-                # Meta's automatic upgrade; the default of 80 a second would take two minutes each.
-                "throughput_mps": 1000,
+                "throughput_mps": tenant.throughput_per_second,
             }
         ],
         "templates": [

@@ -1,4 +1,4 @@
-"""Pools and transactions. A transaction is opened at the edge and never held across a network call."""
+"""Pools and transactions: opened at the edge, never held across a network call."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,8 +51,8 @@ async def tenant_transaction(
 ) -> AsyncIterator[Connection]:
     """One transaction that sees one tenant's rows only; with `snapshot`, all of one instant.
 
-    The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a pooled
-    connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
+    The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a
+    pooled connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
     """
     async with _connection(pool) as connection, connection.transaction():
         if snapshot:

@@ -1,7 +1,8 @@
 """Draft invoices: the rows billing.invoices gets from rated lines, and the guards before them.
 
 Writing is idempotent by tenant and period: the same inputs leave the same bytes, ids and times.
-What looks wrong is parked with reasons, never issued and never dropped. A final invoice is not touched.
+What looks wrong is parked with reasons, never issued, never dropped. A final invoice is not
+touched.
 """
 
 import hashlib

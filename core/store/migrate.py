@@ -1,7 +1,7 @@
 """Brings databases and roles into being and applies the migrations.
 
-Revisions live in `migrations/versions`: one Python file for Alembic and one reviewed SQL file beside
-it, named `NNNN_<expand|backfill|contract>_<what>`. There are no downgrades that drop data: rolling
+Revisions live in `migrations/versions`: one Python file for Alembic and one reviewed SQL file
+beside it, named `NNNN_<expand|backfill|contract>_<what>`. There are no downgrades that drop data: rolling
 back means running the previous release on the newer schema (docs/decisions/0004).
 """
 
@@ -35,10 +35,10 @@ def bootstrap(settings: Settings) -> list[str]:
     Needs a database user that may create databases and roles. Safe to run again and by two
     processes at once.
     """
-    created: list[str] = []
-    for dsn in (settings.database_url, settings.warehouse_dsn(), settings.dagster_dsn()):
-        if _create_database(dsn):
-            created.append(f"database {conninfo_to_dict(dsn)['dbname']}")
+    wanted = (settings.database_url, settings.warehouse_dsn(), settings.dagster_dsn())
+    created = [
+        f"database {conninfo_to_dict(dsn)['dbname']}" for dsn in wanted if _create_database(dsn)
+    ]
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         created += _create_roles(connection)
     return created
@@ -114,7 +114,7 @@ def _create_database(dsn: str) -> bool:
     except psycopg.OperationalError as error:
         if "does not exist" not in str(error):
             raise ConfigurationError(
-                f"cannot reach the database server for {wanted}: is it up, and may this user log in?"
+                f"cannot reach the server of database {wanted}: is it up, may this user log in?"
             ) from error
     maintenance = make_conninfo(dsn, dbname="postgres")
     with psycopg.connect(maintenance, autocommit=True) as connection:

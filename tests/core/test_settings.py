@@ -160,7 +160,6 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("BROKER_URL", "kafka://canary"),
         ("META_BASE_URL", "canary"),
         ("META_API_VERSION", "canary"),
-        ("USAGE_SOURCE", "canary"),
         ("LEASE_SECONDS", "0"),
     ],
 )

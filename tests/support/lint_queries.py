@@ -1,4 +1,6 @@
-"""Holds every named query of core/store to the house's SQL style: `python -m tests.support.lint_queries`.
+"""Holds every named query of core/store to the house's SQL style.
+
+    python -m tests.support.lint_queries
 
 SQLFluff reads files of statements; ours hold named blocks with psycopg placeholders, so each block
 is handed over alone. What it cannot parse is an error too, except what is listed here.
