@@ -1,5 +1,6 @@
 """Connections to the broker, and publishing that has arrived when it returns."""
 
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -84,6 +85,7 @@ class TicketPublisher:
         self._settings = settings
         self._connection: kombu.Connection | None = None
         self._producer: kombu.Producer | None = None
+        self._used_at = float("-inf")
 
     def publish(self, ticket: Ticket) -> None:
         """Put a ticket into the queue. Raises BrokerUnavailable; then it may be there or not."""
@@ -94,6 +96,19 @@ class TicketPublisher:
         self._send(body, exchange="carteiro.dead", routing_key=DEAD_KEY, reason=reason)
 
     def _send(self, body: bytes, *, exchange: str, routing_key: str, reason: str = "") -> None:
+        quiet = time.monotonic() - self._used_at > _HEARTBEAT_SECONDS
+        reused = self._producer is not None
+        try:
+            self._send_once(body, exchange=exchange, routing_key=routing_key, reason=reason)
+        except BrokerUnavailable:
+            if not (quiet and reused):
+                raise
+            # RabbitMQ ends a connection that was quiet for some heartbeats, and nobody beats for
+            # ours between two tickets. A ticket that is there twice does no harm.
+            self._send_once(body, exchange=exchange, routing_key=routing_key, reason=reason)
+        self._used_at = time.monotonic()
+
+    def _send_once(self, body: bytes, *, exchange: str, routing_key: str, reason: str) -> None:
         connection = self._connection or connect(self._settings)
         try:
             if self._producer is None:

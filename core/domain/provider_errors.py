@@ -182,6 +182,7 @@ _ONBOARDING: Final[tuple[_Row, ...]] = (
     (2494100, "number_maintenance", _NUMBER, _DELAY, _UNSAFE, "Wait some minutes."),
 )
 _PERMISSION_CODES: Final = range(200, 300)
+_MAX_CODE: Final = 2**31 - 1
 _USERNAME_CODES: Final = range(147001, 147006)
 
 _WAIT_SECONDS: Final[Mapping[int, int]] = MappingProxyType(
@@ -253,13 +254,16 @@ def classify(code: int | str | None, http_status: int | None = None) -> Provider
 
 
 def parse_code(code: int | str | None) -> int | None:
-    """A code as a number, or None for what isn't one; Meta prints both 131026 and "131026"."""
+    """A code as a number, or None for what isn't one; Meta prints both 131026 and "131026".
+
+    Numbers that a four-byte integer cannot hold are none: Meta has no such code.
+    """
     if isinstance(code, bool) or code is None:
         return None
-    if isinstance(code, int):
-        return code
-    text = code.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+    if isinstance(code, str):
+        text = code.strip()
+        code = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else _MAX_CODE + 1
+    return code if -_MAX_CODE <= code <= _MAX_CODE else None
 
 
 def wait_before_retry(

@@ -42,7 +42,8 @@ with candidates as materialized (
         and (number.paused_until is null or number.paused_until <= now())
         and account.blocked_reason is null
         and (m.campaign_id is null or campaign.status = 'running')
-        and template.halted_reason is null
+        -- Too late is too late, also under a halted template.
+        and (template.halted_reason is null or m.expires_at <= now())
     order by m.message_id
     for update of m skip locked
 ),

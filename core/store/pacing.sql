@@ -68,11 +68,16 @@ from app.phone_numbers as number
 cross join lateral (
     select m.message_id
     from app.messages as m
+    left join app.templates as template
+        on m.tenant_id = template.tenant_id
+        and m.template_id = template.template_id
     where m.tenant_id = number.tenant_id
         and m.phone_number_id = number.phone_number_id
         and m.campaign_id is null
         and m.state = 'queued'
         and (m.not_before is null or m.not_before <= now())
+        -- What no worker may claim must not fill the limit before what may go.
+        and (template.halted_reason is null or m.expires_at <= now())
         -- Meta keeps nothing longer than 30 days; older partitions need no look.
         and m.message_id >= app.uuid7_floor(now() - interval '31 days')
     order by m.message_id

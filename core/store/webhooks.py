@@ -27,6 +27,10 @@ class DueBody:
     body: bytes
 
 
+FoundOrphan = tuple[dict[str, object], int, datetime]
+"""A status that waited for its message: the update, its body, when it was first seen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownMessage:
     """A message as it stands, locked."""
@@ -292,10 +296,8 @@ async def insert_orphan(
     )
 
 
-async def take_found_orphans(
-    connection: Connection, *, limit: int
-) -> list[tuple[dict[str, object], int, datetime]]:
-    """Orphans whose message has turned up, removed: (update, body, first seen)."""
+async def take_found_orphans(connection: Connection, *, limit: int) -> list[FoundOrphan]:
+    """Orphans whose message has turned up, removed."""
     cursor = await connection.execute(_SQL.take_found_orphans, {"limit": limit})
     return list(await cursor.fetchall())  # type: ignore[arg-type]
 

@@ -6,11 +6,12 @@ from typing import Final
 import psycopg
 
 from core.clock import utc_now
+from core.errors import Unavailable
 from core.logs import get_logger
 from core.metrics import BODIES_WAITING, UPDATES_APPLIED, WEBHOOK_AGE_SECONDS
 from core.store import webhooks
 from core.store.database import Connection, Pool, platform_transaction
-from core.store.webhooks import DueBody
+from core.store.webhooks import DueBody, FoundOrphan
 from core.whatsapp.updates import StatusUpdate, Update
 from core.whatsapp.webhooks import parse_updates
 from sender.applier.arrivals import Arrived, read_status
@@ -111,16 +112,48 @@ async def _close_body(
 
 async def retry_orphans(pool: Pool) -> int:
     """Apply statuses whose message has turned up since; returns how many were tried."""
+    try:
+        async with platform_transaction(pool) as connection:
+            found = await webhooks.take_found_orphans(connection, limit=_ORPHANS)
+            if found:
+                await apply_statuses(connection, [_orphan(item) for item in found])
+    except (Unavailable, psycopg.OperationalError):
+        raise
+    except Exception:  # noqa: BLE001 - one bad orphan must not hold up every webhook
+        _log.exception("a batch of orphans failed, applying them one by one")
+        found = await _retry_apart(pool)
     async with platform_transaction(pool) as connection:
-        found = await webhooks.take_found_orphans(connection, limit=_ORPHANS)
-        if found:
-            arrived = [
-                Arrived(update=read_status(values), body_id=body_id, received_at=first_seen)
-                for values, body_id, first_seen in found
-            ]
-            await apply_statuses(connection, arrived)
         await webhooks.quarantine_old_orphans(connection, days=_ORPHAN_DAYS)
     return len(found)
+
+
+async def _retry_apart(pool: Pool) -> list[FoundOrphan]:
+    """The same orphans, each in a savepoint; what raises is put aside, its body stays."""
+    async with platform_transaction(pool) as connection:
+        found = await webhooks.take_found_orphans(connection, limit=_ORPHANS)
+        for item in found:
+            try:
+                async with connection.transaction():
+                    await apply_statuses(connection, [_orphan(item)])
+            except psycopg.OperationalError:
+                raise
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("an orphan failed", body_id=item[1])
+                await webhooks.quarantine_update(
+                    connection,
+                    tenant_id=None,
+                    body_id=item[1],
+                    received_at=item[2],
+                    update_index=0,
+                    reason="processing_failed",
+                    detail="an orphan that could not be applied",
+                )
+    return found
+
+
+def _orphan(found: FoundOrphan) -> Arrived[StatusUpdate]:
+    values, body_id, first_seen = found
+    return Arrived(update=read_status(values), body_id=body_id, received_at=first_seen)
 
 
 async def count_waiting(pool: Pool) -> int:

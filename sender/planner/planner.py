@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Final
 
+import psycopg
+
 from core.domain.ids import CampaignId, TenantId, new_id
 from core.domain.market import MarketMap
 from core.domain.template import TemplateShape, parse_components
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Unavailable
 from core.logs import get_logger
 from core.metrics import RECIPIENTS_PLANNED
 from core.store import plans
@@ -42,6 +44,11 @@ async def _plan_or_refuse(pool: Pool, tenant_id: TenantId, campaign_id: Campaign
     except InvalidInput as error:
         reason = error.detail
         _log.info("a plan is impossible", campaign_id=str(campaign_id), code=error.code)
+    except (Unavailable, psycopg.OperationalError):
+        raise
+    except Exception:  # noqa: BLE001 - one bad campaign must not hold up everybody's plans
+        reason = "an unforeseen error, which was logged with the campaign's id"
+        _log.exception("a plan failed", campaign_id=str(campaign_id))
     async with platform_transaction(pool) as connection:
         await plans.fail_plan(
             connection, tenant_id=tenant_id, campaign_id=campaign_id, reason=reason

@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+import psycopg
 import uvloop
 
 from core.logs import configure_logging, get_logger
@@ -44,11 +45,21 @@ class Rounds:
     async def once(self) -> float:
         """One round; returns how long to rest."""
         if time.monotonic() - self._partitions_at >= _PARTITION_SECONDS:
+            await self._make_partitions()
+            self._partitions_at = time.monotonic()
+        return 0.0 if await settle(self._settings, self._pool) else _IDLE_SECONDS
+
+    async def _make_partitions(self) -> None:
+        try:
             async with platform_transaction(self._pool) as connection:
                 created = await settlement.ensure_partitions(
                     connection, days_ahead=self._settings.partition_days_ahead
                 )
-            self._partitions_at = time.monotonic()
-            if created:
-                _log.info("partitions created", count=created)
-        return 0.0 if await settle(self._settings, self._pool) else _IDLE_SECONDS
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error:
+            # Two weeks of partitions are there; leases and doubts cannot wait for the next.
+            _log.exception("partitions cannot be created")
+            return
+        if created:
+            _log.info("partitions created", count=created)

@@ -14,6 +14,7 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import TenantId, WabaId
 from core.errors import CarteiroError, Unavailable
+from core.logs import get_logger
 from core.metrics import MESSAGES_CLAIMED, META_ERRORS, SEND_OUTCOMES, SEND_SECONDS
 from core.secrets import decrypt, sign_callback
 from core.settings import Settings
@@ -34,6 +35,7 @@ from sender.worker.outcomes import (
 
 _TOKEN_SECONDS: Final = 60.0
 _RECORD_TRIES: Final = 6
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,26 +133,21 @@ class Dispatcher:
     ) -> list[Sent]:
         try:
             token = await self._tokens.find(ticket.tenant_id, claimed[0].waba_id)
-        except CarteiroError as error:
-            moment = Moment(requested_at=None, answered_at=utc_now())
-            return [
-                Sent(
-                    message=message,
-                    judgement=judge_not_sent(message, moment, wait_seconds=30, detail=error.detail),
-                )
-                for message in claimed
-            ]
-        api = CloudApi(
-            self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
-        )
+            api = CloudApi(
+                self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
+            )
+        except (CarteiroError, psycopg.OperationalError) as error:
+            why = error.detail if isinstance(error, CarteiroError) else "the database is away"
+            return [_not_sent(message, wait_seconds=30, detail=why) for message in claimed]
         sends = [
             asyncio.create_task(self._send(api, ticket, message, deadline)) for message in claimed
         ]
         self._sends.update(sends)
         try:
-            return list(await asyncio.gather(*sends))
+            ends = await asyncio.gather(*sends, return_exceptions=True)
         finally:
             self._sends.difference_update(sends)
+        return [_ended(message, end) for message, end in zip(claimed, ends, strict=True)]
 
     async def _send(
         self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, deadline: float
@@ -158,9 +155,7 @@ class Dispatcher:
         async with self._gate:
             if time.monotonic() >= deadline or self._stopping():
                 # Our lease may end before an answer comes; somebody else will send it.
-                moment = Moment(requested_at=None, answered_at=utc_now())
-                judgement = judge_not_sent(message, moment, wait_seconds=0, detail="lease")
-                return Sent(message=message, judgement=judgement)
+                return _not_sent(message, wait_seconds=0, detail="lease")
             requested_at = utc_now()
             try:
                 payload = addressed(
@@ -210,6 +205,24 @@ class Dispatcher:
             _count(item)
             if item.judgement.error and item.judgement.error.code == 190:
                 self._tokens.forget(ticket.tenant_id, item.message.waba_id)
+
+
+def _not_sent(message: ClaimedMessage, *, wait_seconds: int, detail: str) -> Sent:
+    moment = Moment(requested_at=None, answered_at=utc_now())
+    judgement = judge_not_sent(message, moment, wait_seconds=wait_seconds, detail=detail)
+    return Sent(message=message, judgement=judgement)
+
+
+def _ended(message: ClaimedMessage, end: Sent | BaseException) -> Sent:
+    """What is recorded of a send, also when it raised: its neighbours are recorded all the same."""
+    if isinstance(end, Sent):
+        return end
+    if isinstance(end, asyncio.CancelledError):
+        # Given up before its turn at the gate; a call under way answers for itself.
+        return _not_sent(message, wait_seconds=0, detail="the worker was stopped")
+    _log.error("a send failed in an unforeseen way", exc_info=end)
+    moment = Moment(requested_at=None, answered_at=utc_now())
+    return Sent(message=message, judgement=judge_in_doubt(message, moment, detail="unforeseen"))
 
 
 def _count(item: Sent) -> None:

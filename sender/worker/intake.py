@@ -66,6 +66,10 @@ class Intake(threading.Thread):
                 _log.warning("broker lost, connecting again", problem=type(error).__name__)
                 self._stopping.wait(backoff)
                 backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
+            except Exception:  # noqa: BLE001 - the thread's edge: a worker without it sends nothing
+                _log.exception("taking tickets failed, connecting again")
+                self._stopping.wait(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             finally:
                 self.connected.clear()
                 _release(connection)
@@ -153,8 +157,11 @@ def _body(message: Any) -> bytes:
 def _death(message: Any) -> str:
     """Why a ticket was put aside: RabbitMQ's x-death, or our own header."""
     headers = message.headers or {}
-    deaths = headers.get("x-death") or [{}]
-    return str(headers.get("x-carteiro-reason") or deaths[0].get("reason") or "unknown")
+    deaths = headers.get("x-death")
+    # Anybody who may publish may write any header.
+    last = deaths[0] if isinstance(deaths, list) and deaths else {}
+    reason = last.get("reason") if isinstance(last, dict) else None
+    return str(headers.get("x-carteiro-reason") or reason or "unknown")
 
 
 def _release(connection: kombu.Connection) -> None:
