@@ -1,18 +1,29 @@
 -- list_due_bodies --
 -- The oldest bodies that wait for the applier, locked; another applier takes the next ones.
+with due as materialized (
+    select q.body_id, q.received_at, q.attempts
+    from raw.webhook_queue as q
+    where q.not_before <= now()
+    order by q.body_id
+    limit %(limit)s
+    for update skip locked
+)
+
 select
-    q.body_id,
-    q.received_at,
-    q.attempts,
-    octet_length(b.body) as bytes
-from raw.webhook_queue as q
-inner join raw.webhook_bodies as b
-    on q.received_at = b.received_at
-    and q.body_id = b.body_id
-where q.not_before <= now()
-order by q.body_id
-limit %(limit)s
-for update of q skip locked
+    due.body_id,
+    due.received_at,
+    due.attempts,
+    stored.bytes
+from due
+-- One look-up a body: joined as sets, a backlog made each batch read the whole day.
+cross join lateral (
+    select octet_length(b.body) as bytes
+    from raw.webhook_bodies as b
+    where b.received_at = due.received_at
+        and b.body_id = due.body_id
+    offset 0
+) as stored
+order by due.body_id
 
 -- read_bodies --
 -- The raw bytes of some bodies.
@@ -200,8 +211,7 @@ insert into raw.orphan_statuses (
     tenant_id, phone_number_id, wamid, status, update_json, body_id, next_try_at
 )
 select
-    %(tenant_id)s, %(phone_number_id)s, %(wamid)s, %(status)s, %(update_json)s, %(body_id)s,
-    now() + interval '2 seconds'
+    %(tenant_id)s, %(phone_number_id)s, %(wamid)s, %(status)s, %(update_json)s, %(body_id)s, now()
 where not exists (
     select 1
     from raw.orphan_statuses as o
@@ -211,21 +221,39 @@ where not exists (
 )
 
 -- take_found_orphans --
--- Orphans whose message has turned up: removed here, applied by the caller in this transaction.
-delete from raw.orphan_statuses as o
-using app.message_wamids as w
-where o.orphan_id in (
-    select due.orphan_id
-    from raw.orphan_statuses as due
-    inner join app.message_wamids as known
-        on due.tenant_id = known.tenant_id
-        and due.wamid = known.wamid
-    order by due.orphan_id
+-- Looks for the messages of orphans that are due. What is found is removed here and applied by the
+-- caller in this transaction; the rest comes round again, less often the older it is: what another
+-- system sends from the same number never finds a message.
+with due as materialized (
+    select
+        o.orphan_id,
+        exists (
+            select 1
+            from app.message_wamids as w
+            where w.tenant_id = o.tenant_id
+                and w.wamid = o.wamid
+        ) as found
+    from raw.orphan_statuses as o
+    where o.next_try_at <= now()
+    order by o.next_try_at
     limit %(limit)s
-    for update of due skip locked
+    for update skip locked
+),
+
+postponed as (
+    update raw.orphan_statuses as o
+    set next_try_at = now() + least(
+        greatest(now() - o.first_seen_at, interval '2 seconds'), interval '1 hour'
+    )
+    from due
+    where o.orphan_id = due.orphan_id
+        and not due.found
 )
-    and o.tenant_id = w.tenant_id
-    and o.wamid = w.wamid
+
+delete from raw.orphan_statuses as o
+using due
+where o.orphan_id = due.orphan_id
+    and due.found
 returning o.update_json, o.body_id, o.first_seen_at
 
 -- quarantine_old_orphans --

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import kombu
@@ -18,7 +19,7 @@ from core.secrets import encrypt
 from core.settings import DatabaseRole, Settings
 from core.store.database import Pool
 from core.whatsapp.client import open_session
-from sender.applier.applier import retry_orphans
+from sender.applier.applier import apply_batch, retry_orphans
 from sender.applier.main import Rounds as ApplierRounds
 from sender.pacer.pacer import Pacer
 from sender.planner.planner import plan_next
@@ -110,6 +111,25 @@ async def test_an_orphan_that_cannot_be_applied_is_put_aside_and_the_webhooks_go
     assert world.states() == {"accepted": 1, "sent": 2}
     assert world.one("select count(*) from raw.orphan_statuses") == 0
     assert world.one("select reason from raw.webhook_quarantine") == "processing_failed"
+
+
+async def test_statuses_that_never_find_a_message_are_looked_for_less_and_less_often(
+    world: World, pool: Pool
+) -> None:
+    """Another system sends from the same number: its statuses carry no token of ours."""
+    land(world, messages_body(world, status("wamid.theirs", "sent")))
+    await apply_batch(pool)
+    due = "select next_try_at - now() from raw.orphan_statuses"
+    assert await retry_orphans(pool) == 0
+    assert timedelta(seconds=1) < world.one(due) <= timedelta(seconds=2)
+    for age, wait in (("10 minutes", 600), ("3 days", 3_600)):
+        world.execute(
+            "update raw.orphan_statuses set next_try_at = now(),"
+            " first_seen_at = now() - %s::interval",
+            age,
+        )
+        assert await retry_orphans(pool) == 0
+        assert abs(world.one(due).total_seconds() - wait) < 5
 
 
 async def test_partitions_that_cannot_be_made_do_not_stop_the_settling(

@@ -565,6 +565,7 @@ create table raw.orphan_statuses (
 );
 create index orphan_statuses_by_wamid on raw.orphan_statuses (tenant_id, wamid);
 create index orphan_statuses_due on raw.orphan_statuses (next_try_at);
+create index orphan_statuses_by_age on raw.orphan_statuses (first_seen_at);
 
 -- One row per business fact, written by the statement that changes the state. No personal data:
 -- surrogate ids, a keyed pseudonym, market, category. xid lets a reader stop below every open
