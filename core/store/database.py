@@ -27,6 +27,10 @@ async def open_pool(
         min_size=min_size,
         max_size=max_size,
         timeout=5.0,
+        # The pool doubles the pause between its attempts up to this time and then waits for the
+        # next request to try again. By default a server that was away for four minutes would be
+        # tried again after four more.
+        reconnect_timeout=5.0,
         max_idle=300.0,
         check=AsyncConnectionPool.check_connection,
         open=False,
