@@ -30,7 +30,8 @@ async def apply_batch(pool: Pool) -> int:
 
     A batch is one transaction. When anything in it raises, its bodies are applied one by one, each
     update in a savepoint, so that one bad update never blocks its neighbours; what keeps raising is
-    put aside after five tries. A database that is away raises psycopg.OperationalError.
+    put aside after five tries. A database that is away raises psycopg.OperationalError or
+    Unavailable.
     """
     try:
         async with platform_transaction(pool) as connection:
@@ -39,7 +40,8 @@ async def apply_batch(pool: Pool) -> int:
             await webhooks.delete_applied(connection, [body.body_id for body in bodies])
         _observe(bodies)
         return len(bodies)
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, Unavailable):
+        # No body is to blame: one by one they would only take a minute longer.
         raise
     except Exception:  # noqa: BLE001 - whatever it was, it must not hold up the others
         _log.exception("a batch of webhooks failed, applying its bodies one by one")

@@ -18,6 +18,7 @@ from core.settings import Settings
 _PREFETCHED_TICKETS: Final = 16
 _POLL_SECONDS: Final = 0.02
 _HEARTBEAT_EVERY_SECONDS: Final = 1.0
+_FIRST_BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 10.0
 _log = get_logger(__name__)
 
@@ -54,25 +55,25 @@ class Intake(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        backoff = 0.2
+        backoff = _FIRST_BACKOFF_SECONDS
         while not self._stopping.is_set():
             connection = connect(self._settings)
             try:
                 connection.connect()
                 world = declare(connection)
                 self._consume(connection, world)
-                backoff = 0.2
             except broker_errors(connection) as error:
                 _log.warning("broker lost, connecting again", problem=type(error).__name__)
-                self._stopping.wait(backoff)
-                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             except Exception:  # noqa: BLE001 - the thread's edge: a worker without it sends nothing
                 _log.exception("taking tickets failed, connecting again")
-                self._stopping.wait(backoff)
-                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             finally:
+                if self.connected.is_set():
+                    # What worked is tried again soon, however often it was lost before.
+                    backoff = _FIRST_BACKOFF_SECONDS
                 self.connected.clear()
                 _release(connection)
+            self._stopping.wait(backoff)
+            backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
 
     def _consume(self, connection: kombu.Connection, world: Topology) -> None:
         channel = connection.channel()

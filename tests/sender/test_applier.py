@@ -15,6 +15,7 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import new_id
 from core.domain.message_state import MessageState, next_state, rank
+from core.errors import Unavailable
 from core.settings import DatabaseRole, Settings
 from core.store.database import Pool, open_pool
 from sender.applier import notices
@@ -380,3 +381,17 @@ def test_any_order_and_repetition_of_statuses_ends_the_same(
     )
     words = {state for state, _ in said}
     assert row == (bool(words & {"delivered", "read"}), "read" in words, "failed" in words)
+
+
+async def test_a_database_that_is_away_does_not_turn_batches_into_single_bodies(
+    world: World, accepted: UUID, database: Settings
+) -> None:
+    land(world, messages_body(world, status("wamid.1", "sent", token=token_of(world, accepted))))
+    dsn = database.dsn(DatabaseRole.WORKER)
+    async with open_pool(dsn, name="small", max_size=1) as small:
+        small.timeout = 0.2
+        async with small.connection():
+            with pytest.raises(Unavailable):
+                await apply_batch(small)
+        assert small.get_stats()["requests_errors"] == 1
+        assert await apply_batch(small) == 1

@@ -270,6 +270,18 @@ async def test_the_worker_comes_back_after_its_broker_connection_is_cut(
         await until(lambda: len(meta.received) == 1, 10)
 
 
+async def test_a_connection_lost_often_is_tried_again_as_soon_as_the_first_time(
+    database: Settings, dispatcher: Dispatcher, valkey_url: str
+) -> None:
+    settings = database.model_copy(update={"broker_url": valkey_url})
+    async with working(settings, dispatcher) as intake:
+        for _ in range(6):
+            with redis.Redis.from_url(valkey_url) as client:
+                client.client_kill_filter(_type="normal", skipme=True)
+            await until(lambda: not intake.connected.is_set(), 5)
+            await until(intake.connected.is_set, 3)
+
+
 def _ticket(world: World) -> Ticket:
     return Ticket(
         ticket_id=new_id(),
