@@ -1,7 +1,8 @@
 """Sets the stage: what an operator does once before a tenant can work."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -26,11 +27,21 @@ class Admitted:
     api_key: str
 
 
-def adopt_environment(environment: dict[str, str]) -> Settings:
-    """Let this process see what the stack's programs see, and return the settings."""
+@contextmanager
+def adopted_environment(environment: Mapping[str, str]) -> Iterator[Settings]:
+    """Let this process see what the stack's programs see, for a while; yields the settings.
+
+    Put back afterwards: a stack that is started next must find the environment of its caller.
+    """
+    before = dict(os.environ)
     os.environ.update(environment)
     get_settings.cache_clear()
-    return get_settings()
+    try:
+        yield get_settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        get_settings.cache_clear()
 
 
 def people_of_this_run(*, own_servers: bool) -> tuple[DemoTenant, ...]:

@@ -15,7 +15,7 @@ from carteiro.demo import chapters, data_path, screens
 from carteiro.demo.chapters import Cast, Crash, Verdict
 from carteiro.demo.client import Json, TenantClient
 from carteiro.demo.people import DemoTenant
-from carteiro.demo.stage import Admitted, admit, adopt_environment
+from carteiro.demo.stage import Admitted, admit, adopted_environment
 from carteiro.stack import Stack
 from core.settings import Settings
 
@@ -45,10 +45,10 @@ async def tell(
     crash: bool = True,
 ) -> Ending:
     """Run the story on a ready stack. Raises DemoFailed when a chapter does not end as it must."""
-    settings = adopt_environment(stack.env)
     began = datetime.now(UTC)
     seconds: dict[str, float] = {}
     async with AsyncExitStack() as opened:
+        settings = opened.enter_context(adopted_environment(stack.env))
         with _chapter(console, "1", "Three tenants join", seconds):
             casts = await _enter(opened, settings, admit(settings, people))
             for cast in casts:
@@ -125,6 +125,7 @@ async def _send(
             crashed = await chapters.watch(casts, stack, show, crash_at=0.35 if crash else 2.0)
             lasted = time.monotonic() - started
             summary = await chapters.settle_webhooks(casts, settings, show, crashed)
+        console.print()
         verdict = chapters.judge(casts, summary, numbers)
         console.print(screens.verdict_panel(verdict, chapters.closed_as_not_sent(casts)))
     return Ending(

@@ -25,7 +25,6 @@ from carteiro.demo.story import Ending, tell
 from carteiro.demo.world import sandbox_world
 from carteiro.home import Home
 from carteiro.stack import Stack
-from core.settings import get_settings
 from tests.support.databases import DatabaseServer
 
 ROWS = 600
@@ -36,7 +35,6 @@ INR_MARKETING = {"IN": Decimal("0.7846"), "DE": Decimal("10.0073")}
 @pytest.fixture(params=["embedded", "real"])
 def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment that names the servers: none, or the three real ones."""
-    before = dict(os.environ)
     if request.param == "embedded":
         yield {}
     else:
@@ -47,9 +45,6 @@ def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
                 "CARTEIRO_BROKER_URL": request.getfixturevalue("_rabbitmq"),
                 "CARTEIRO_REDIS_URL": request.getfixturevalue("_redis"),
             }
-    os.environ.clear()
-    os.environ.update(before)
-    get_settings.cache_clear()
 
 
 def tell_story(home: Path, servers: dict[str, str]) -> tuple[Ending, Path]:
