@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -11,6 +12,8 @@ from core.errors import Unavailable
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 Pool = AsyncConnectionPool[Connection]
+_FROZEN_SECONDS: Final = 60
+"""A transaction in which nothing happened for so long belongs to a process that froze."""
 
 
 @asynccontextmanager
@@ -32,6 +35,7 @@ async def open_pool(
         # tried again after four more.
         reconnect_timeout=5.0,
         max_idle=300.0,
+        configure=_guard,
         check=AsyncConnectionPool.check_connection,
         open=False,
         name=name,
@@ -83,5 +87,26 @@ async def _connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         async with pool.connection() as connection:
             yield connection
-    except (PoolTimeout, psycopg.errors.AdminShutdown, psycopg.errors.CannotConnectNow) as error:
+    except (
+        PoolTimeout,
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CannotConnectNow,
+        psycopg.errors.IdleInTransactionSessionTimeout,
+    ) as error:
         raise Unavailable("the database does not answer in time; nothing was written") from error
+
+
+async def _guard(connection: Connection) -> None:
+    """A process that freezes, or a machine that vanishes, gives up its row locks: without this the
+    others would wait for them as long as it stays, or two hours for a lost peer.
+    """
+    await connection.set_autocommit(True)
+    await connection.execute(
+        "select set_config('idle_in_transaction_session_timeout', %s, false),"
+        " set_config('tcp_keepalives_idle', '10', false),"
+        " set_config('tcp_keepalives_interval', '5', false),"
+        " set_config('tcp_keepalives_count', '3', false)",
+        (f"{_FROZEN_SECONDS}s",),
+        prepare=False,
+    )
+    await connection.set_autocommit(False)

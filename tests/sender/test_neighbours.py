@@ -15,9 +15,10 @@ from aiohttp import web
 from core.broker.connection import TicketPublisher, connect
 from core.broker.envelopes import Ticket
 from core.domain.ids import MessageId
+from core.errors import Unavailable
 from core.secrets import encrypt
 from core.settings import DatabaseRole, Settings
-from core.store.database import Pool
+from core.store.database import Pool, open_pool, platform_transaction
 from core.whatsapp.client import open_session
 from sender.applier.applier import apply_batch, retry_orphans
 from sender.applier.main import Rounds as ApplierRounds
@@ -249,3 +250,22 @@ async def test_the_first_ticket_after_a_quiet_time_is_published_at_once(
         publisher.publish(_ticket(world))
         await asyncio.sleep(5)  # RabbitMQ ends what was silent for some heartbeats
         publisher.publish(_ticket(world))
+
+
+async def test_a_process_that_freezes_in_a_transaction_gives_up_its_locks(
+    world: World, database: Settings, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.database._FROZEN_SECONDS", 1)
+    world.add_messages(None, world.add_contacts(1))
+    lock = "select 1 from app.messages for update"
+    dsn = database.dsn(DatabaseRole.WORKER)
+
+    async def freeze() -> None:
+        async with open_pool(dsn, name="frozen") as own, platform_transaction(own) as frozen:
+            await frozen.execute(lock)
+            async with asyncio.timeout(5), platform_transaction(pool) as other:
+                await other.execute(lock)
+            await frozen.execute(lock)
+
+    with pytest.raises((Unavailable, psycopg.OperationalError)):
+        await freeze()
