@@ -173,6 +173,25 @@ async def open_alert(
     )
 
 
+async def pause_number(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    phone_number_id: PhoneNumberId,
+    seconds: int | None,
+    reason: str,
+) -> None:
+    """Stop claims on a number for some seconds; None: until somebody lifts it."""
+    await dispatch.run(
+        connection,
+        _SQL.pause_number,
+        tenant_id=tenant_id,
+        phone_number_id=phone_number_id,
+        seconds=seconds,
+        reason=reason,
+    )
+
+
 async def record_opt_out(
     connection: Connection,
     *,

@@ -13,7 +13,7 @@ import psycopg
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import TenantId, WabaId
-from core.errors import CarteiroError, Unavailable
+from core.errors import CarteiroError, ConfigurationError, Unavailable
 from core.logs import get_logger
 from core.metrics import MESSAGES_CLAIMED, META_ERRORS, SEND_OUTCOMES, SEND_SECONDS
 from core.secrets import decrypt, sign_callback
@@ -23,7 +23,7 @@ from core.store.database import Pool, platform_transaction
 from core.store.dispatch import ClaimedMessage, NewIdentity
 from core.whatsapp.client import CloudApi, SendAccepted
 from core.whatsapp.payloads import addressed
-from sender.consequences import Consequence, apply_consequences
+from sender.consequences import Consequence, apply_consequences, open_alert, pause_number
 from sender.worker.outcomes import (
     Judgement,
     Moment,
@@ -35,6 +35,7 @@ from sender.worker.outcomes import (
 
 _TOKEN_SECONDS: Final = 60.0
 _RECORD_TRIES: Final = 6
+_NO_TOKEN_SECONDS: Final = 60
 _log = get_logger(__name__)
 
 
@@ -55,7 +56,7 @@ class Tokens:
     _known: dict[tuple[TenantId, WabaId], tuple[float, str]] = field(default_factory=dict)
 
     async def find(self, tenant_id: TenantId, waba_id: WabaId) -> str:
-        """The token of an account. Raises Unavailable when there is none."""
+        """The token of an account. Raises ConfigurationError when there is none."""
         found = self._known.get((tenant_id, waba_id))
         if found and found[0] > time.monotonic():
             return found[1]
@@ -64,7 +65,7 @@ class Tokens:
                 connection, tenant_id=tenant_id, waba_id=waba_id
             )
         if blob is None:
-            raise Unavailable("an account has no access token")
+            raise ConfigurationError("an account has no access token")
         token = decrypt(blob, context=f"waba-token:{tenant_id}")
         self._known[(tenant_id, waba_id)] = (time.monotonic() + _TOKEN_SECONDS, token)
         return token
@@ -136,9 +137,12 @@ class Dispatcher:
             api = CloudApi(
                 self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
             )
-        except (CarteiroError, psycopg.OperationalError) as error:
-            why = error.detail if isinstance(error, CarteiroError) else "the database is away"
-            return [_not_sent(message, wait_seconds=30, detail=why) for message in claimed]
+        except (Unavailable, psycopg.OperationalError):
+            return [_not_sent(message, wait_seconds=5, detail="unavailable") for message in claimed]
+        except CarteiroError as error:
+            await self._rest_number(ticket, claimed[0].waba_id, error.detail)
+            wait = _NO_TOKEN_SECONDS
+            return [_not_sent(item, wait_seconds=wait, detail=error.detail) for item in claimed]
         sends = [
             asyncio.create_task(self._send(api, ticket, message, deadline)) for message in claimed
         ]
@@ -148,6 +152,27 @@ class Dispatcher:
         finally:
             self._sends.difference_update(sends)
         return [_ended(message, end) for message, end in zip(claimed, ends, strict=True)]
+
+    async def _rest_number(self, ticket: Ticket, waba_id: WabaId, why: str) -> None:
+        """Every ticket would meet the same missing token: people are told, and claims rest."""
+        try:
+            async with platform_transaction(self._pool) as connection:
+                await pause_number(
+                    connection,
+                    tenant_id=ticket.tenant_id,
+                    phone_number_id=ticket.phone_number_id,
+                    seconds=_NO_TOKEN_SECONDS,
+                    reason="no usable access token",
+                )
+                await open_alert(
+                    connection,
+                    tenant_id=ticket.tenant_id,
+                    kind="no_access_token",
+                    subject=str(waba_id),
+                    detail=f"Store a new access token: {why}",
+                )
+        except (Unavailable, psycopg.OperationalError) as error:
+            _log.warning("a number could not be paused", problem=type(error).__name__)
 
     async def _send(
         self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, deadline: float

@@ -68,8 +68,11 @@ async def test_a_token_that_cannot_be_a_header_sends_nothing_and_loses_nothing(
         encrypt("EAAtoken\n", context=f"waba-token:{world.tenant_id}"),
     )
     ids = world.add_messages(None, world.add_contacts(2), category="marketing")
-    await dispatcher.handle(ticket_for(ids))
+    await dispatcher.handle(ticket_for(ids[:1]))
+    await dispatcher.handle(ticket_for(ids[1:]))
     assert (meta.received, world.states()) == ([], {"queued": 2})
+    assert world.one("select kind, occurrences from app.alerts") == ("no_access_token", 1)
+    assert world.one("select count(*) from app.message_attempts") == 1  # the second one rested
 
 
 async def test_an_error_code_too_large_for_its_column_leaves_the_ticket_s_others_recorded(
