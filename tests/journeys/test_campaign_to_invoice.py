@@ -24,7 +24,7 @@ from carteiro.demo.stage import people_of_this_run
 from carteiro.demo.story import Ending, tell
 from carteiro.demo.world import sandbox_world
 from carteiro.home import Home
-from carteiro.stack import Stack
+from carteiro.stack import Stack, purge
 from tests.support.databases import DatabaseServer
 
 ROWS = 600
@@ -47,7 +47,15 @@ def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
             }
 
 
-def tell_story(home: Path, servers: dict[str, str]) -> tuple[Ending, Path]:
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A state folder, deleted afterwards with the database that root keeps elsewhere."""
+    folder = Home(tmp_path / "home")
+    yield folder
+    purge(folder)
+
+
+def tell_story(home: Home, servers: dict[str, str]) -> Ending:
     # Slow enough that a worker can be killed on the way.
     people = tuple(
         replace(tenant, throughput_per_second=80)
@@ -62,11 +70,10 @@ def tell_story(home: Path, servers: dict[str, str]) -> tuple[Ending, Path]:
         "CARTEIRO_SEND_TIMEOUT_SECONDS": "8",
     }
     with Stack(
-        Home(home), workers=2, dagster=False, sandbox_world=world, environment=environment
+        home, workers=2, dagster=False, sandbox_world=world, environment=environment
     ) as stack:
         quiet = Console(file=io.StringIO(), force_terminal=False)
-        ending = asyncio.run(tell(stack, people, quiet, rows=ROWS, seed=11))
-    return ending, home
+        return asyncio.run(tell(stack, people, quiet, rows=ROWS, seed=11))
 
 
 def delivered(cast: Cast) -> int:
@@ -89,9 +96,9 @@ def lines_of(invoice: Json, kind: str) -> list[Json]:
 @pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_every_message_is_sent_once_counted_once_and_billed_once(
-    servers: dict[str, str], tmp_path: Path
+    servers: dict[str, str], home: Home
 ) -> None:
-    ending, home = tell_story(tmp_path / "home", servers)
+    ending = tell_story(home, servers)
 
     assert ending.crash is not None
     assert ending.crash.process_ids
@@ -104,7 +111,7 @@ def test_every_message_is_sent_once_counted_once_and_billed_once(
         assert_invoice_counts_what_was_delivered(ending, cast)
         assert_reconciliation_agrees(ending, cast)
     assert_cost_plus_equals_the_oracle(ending)
-    assert_exports_are_what_they_claim(ending, home)
+    assert_exports_are_what_they_claim(ending, home.path)
 
 
 def assert_import_adds_up(cast: Cast) -> None:
