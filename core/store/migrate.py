@@ -1,8 +1,8 @@
 """Brings databases and roles into being and applies the migrations.
 
 Revisions live in `migrations/versions`: one Python file for Alembic and one reviewed SQL file
-beside it, named `NNNN_<expand|backfill|contract>_<what>`. There are no downgrades that drop data: rolling
-back means running the previous release on the newer schema (docs/decisions/0004).
+beside it, named `NNNN_<expand|backfill|contract>_<what>`. There are no downgrades that drop data:
+rolling back means running the previous release on the newer schema (docs/decisions/0004).
 """
 
 from collections.abc import Iterator
