@@ -56,7 +56,7 @@ where campaign.tenant_id = %(tenant_id)s
     and campaign.status = 'planning'
 
 -- discard_plan --
--- Takes back the rows of an earlier plan that was never launched; its events are answered by others.
+-- Takes back the rows of an earlier plan that was never launched; other events answer its own.
 with discarded as (
     delete from app.messages as m
     where m.tenant_id = %(tenant_id)s
@@ -123,7 +123,9 @@ members as materialized (
         c.address,
         coalesce(c.country, p.country) as country,
         p.market,
-        row_number() over (partition by c.address order by c.created_at, c.contact_id) as occurrence,
+        row_number() over (
+            partition by c.address order by c.created_at, c.contact_id
+        ) as occurrence,
         consent.granted,
         suppression.contact_id is not null as suppressed,
         array(

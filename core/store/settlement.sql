@@ -76,7 +76,7 @@ order by m.in_doubt_since, m.message_id
 limit %(limit)s
 
 -- count_controls --
--- Of up to 200 sends of a number that Meta accepted by answer near an instant: how many were heard of.
+-- Of up to 200 sends of a number that Meta took by answer near an instant: how many were heard of.
 select
     count(*) as controls,
     count(*) filter (
