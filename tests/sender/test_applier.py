@@ -29,6 +29,12 @@ MakeTicket = Callable[..., Ticket]
 
 
 @pytest.fixture
+def database(each_database: Settings) -> Settings:
+    """On each PostgreSQL: the statements here are the ones that must not depend on its version."""
+    return each_database
+
+
+@pytest.fixture
 def accepted(world: World) -> UUID:
     """A message that Meta accepted as wamid.1."""
     (message_id,) = world.add_messages(None, world.add_contacts(1), state="accepted")

@@ -17,6 +17,12 @@ from tests.sender.world import World
 MakeTicket = Callable[..., Ticket]
 
 
+@pytest.fixture
+def database(each_database: Settings) -> Settings:
+    """On each PostgreSQL: the statements here are the ones that must not depend on its version."""
+    return each_database
+
+
 async def test_a_ticket_is_sent_once_and_each_fact_recorded_once(
     world: World, meta: MetaStub, dispatcher: Dispatcher, ticket_for: MakeTicket
 ) -> None:

@@ -18,6 +18,12 @@ from tests.sender.world import World
 
 
 @pytest.fixture
+def database(each_database: Settings) -> Settings:
+    """On each PostgreSQL: the statements here are the ones that must not depend on its version."""
+    return each_database
+
+
+@pytest.fixture
 def rates(world: World) -> None:
     """Brazil at 0.0625 dollars for marketing and 0.008 for utility; Portugal on the map only."""
     world.execute(

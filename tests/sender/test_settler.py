@@ -15,6 +15,12 @@ from tests.sender.world import World
 
 
 @pytest.fixture
+def database(each_database: Settings) -> Settings:
+    """On each PostgreSQL: the statements here are the ones that must not depend on its version."""
+    return each_database
+
+
+@pytest.fixture
 def impatient(database: Settings) -> Settings:
     return database.model_copy(
         update={"in_doubt_quiet_seconds": 1, "in_doubt_give_up_seconds": 3_600}
