@@ -27,7 +27,16 @@ from core.settings import Settings
 from orchestration.instance import dagster_environment, prepare_dagster_home
 from sandbox.demo_world import demo_world
 
-_PREFERRED_PORTS = {"api": 8000, "sandbox": 8010, "dagster": 3000}
+#: Below the kernel's range for outgoing connections (32768 and up on Linux): while a server is down
+#: for a moment, no client of it or of anybody else may be given its port.
+PREFERRED_PORTS = {
+    "api": 8000,
+    "sandbox": 8010,
+    "dagster": 3000,
+    "dagster-code": 3001,
+    "postgres": 15432,
+    "valkey": 16379,
+}
 _DOWN_TIMEOUT_SECONDS = 60.0
 
 
@@ -144,7 +153,7 @@ class Stack:
             api=self._port("api"),
             sandbox=self._port("sandbox"),
             dagster=self._port("dagster"),
-            code_server=self.home.port("dagster-code", preferred=3001),
+            code_server=self.home.port("dagster-code", preferred=PREFERRED_PORTS["dagster-code"]),
         )
         sandbox = "CARTEIRO_META_BASE_URL" not in self._given
         self.env = self._environment(secrets, ports, postgres, valkey, sandbox=sandbox)
@@ -186,13 +195,13 @@ class Stack:
             postgres = EmbeddedPostgres(
                 folder=self.home.path / "postgres",
                 identity=self.home.identity(),
-                port=self.home.port("postgres", preferred=54320),
+                port=self.home.port("postgres", preferred=PREFERRED_PORTS["postgres"]),
                 password=secrets["CARTEIRO_EMBEDDED_POSTGRES_PASSWORD"],
             )
         if not {"CARTEIRO_BROKER_URL", "CARTEIRO_REDIS_URL"} <= self._given.keys():
             valkey = EmbeddedValkey(
                 folder=self.home.path / "valkey",
-                port=self.home.port("valkey", preferred=63790),
+                port=self.home.port("valkey", preferred=PREFERRED_PORTS["valkey"]),
                 password=secrets["CARTEIRO_EMBEDDED_VALKEY_PASSWORD"],
             )
         return postgres, valkey
@@ -238,7 +247,7 @@ class Stack:
         """The port the caller fixed, else the usual one, else a free one that is then kept."""
         variable = f"CARTEIRO_{name.upper()}_PORT"
         if variable not in self._given:
-            return self.home.port(name, preferred=_PREFERRED_PORTS[name])
+            return self.home.port(name, preferred=PREFERRED_PORTS[name])
         port = int(self._given[variable])
         if not port_is_free(port):
             raise ConfigurationError(f"port {port} ({variable}) is in use by another program")

@@ -6,7 +6,7 @@ import pytest
 
 from carteiro.home import Home
 from carteiro.programs import SENDER_PARTS, process_table
-from carteiro.stack import Stack
+from carteiro.stack import PREFERRED_PORTS, Stack
 from carteiro.supervisor import Program
 from sandbox.config import SandboxConfig
 from sender.__main__ import PARTS
@@ -105,3 +105,11 @@ def test_passwords_of_the_embedded_servers_leave_only_inside_their_addresses(
         "CARTEIRO_EMBEDDED_POSTGRES_PASSWORD",
         "CARTEIRO_EMBEDDED_VALKEY_PASSWORD",
     }
+
+
+def test_no_usual_port_is_one_that_the_kernel_gives_to_clients() -> None:
+    outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    # macOS has no such file; its range begins at 49152 and Linux' at 32768.
+    first = int(outgoing.read_text().split()[0]) if outgoing.exists() else 32_768
+    assert max(PREFERRED_PORTS.values()) < first
+    assert len(set(PREFERRED_PORTS.values())) == len(PREFERRED_PORTS)
