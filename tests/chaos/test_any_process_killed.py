@@ -36,7 +36,7 @@ from carteiro.stack import Stack
 from carteiro.supervisor import State, Status
 from core.settings import DatabaseRole, Settings
 
-ROWS = 2_000
+ROWS = 2_400
 SEED = int(os.environ.get("CARTEIRO_TEST_CHAOS_SEED", "20261123"))
 #: Slow enough to last through all the kills; utility, so that a settled doubt is sent again.
 PEOPLE = tuple(replace(tenant, throughput_per_second=80, category="UTILITY") for tenant in TENANTS)
@@ -51,7 +51,7 @@ TIMES = {
     "CARTEIRO_SEND_TIMEOUT_SECONDS": "6",
     # Longer than any of the outages below, as in production: what was told meanwhile must have
     # come before silence counts.
-    "CARTEIRO_IN_DOUBT_QUIET_SECONDS": "15",
+    "CARTEIRO_IN_DOUBT_QUIET_SECONDS": "20",
 }
 
 
@@ -79,6 +79,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     faults = world["faults"]
     assert isinstance(faults, dict)
     faults.update({"answers": ANSWERS, "hang_seconds": 1.0})
+    # Later than a careless retry: a quick status would stop it before it doubles anything.
+    world["delivery"] = {
+        "sent_ms": [500, 4000],
+        "delivered_ms": [2000, 5000],
+        "read_ms": [3000, 8000],
+        "read_probability": 0.5,
+    }
     callback = world["callback"]
     assert isinstance(callback, dict)
     callback.update({"retry_first_seconds": 0.5, "retry_max_seconds": 2.0})
