@@ -35,6 +35,8 @@ class Consequence:
     contact_id: ContactId | None
     template_id: TemplateId | None
     occurred_at: datetime
+    refused_token: bytes | None = None
+    """The account's token, sealed as it was stored, when Meta answered a call made with it."""
 
 
 async def apply_consequences(connection: Connection, found: Iterable[Consequence]) -> None:
@@ -126,13 +128,14 @@ async def _stop(connection: Connection, consequence: Consequence) -> None:
     error = consequence.error
     reason = f"{error.code} {error.name}"
     tenant_id = consequence.tenant_id
+    kind, subject = _stopped(consequence)
+    if subject is None or await _is_outdated(connection, consequence, kind, subject):
+        return
     if error.action is ErrorAction.BREAKER:
-        kind, subject = "account_blocked", str(consequence.waba_id)
         await dispatch.run(
             connection, _SQL.block_account, tenant_id=tenant_id, waba_id=subject, reason=reason
         )
     elif error.action is ErrorAction.PAUSE:
-        kind, subject = "number_paused", str(consequence.phone_number_id)
         heals = error.retry is RetryClass.PAUSE
         await dispatch.run(
             connection,
@@ -143,18 +146,41 @@ async def _stop(connection: Connection, consequence: Consequence) -> None:
             reason=reason,
         )
     else:
-        if consequence.template_id is None:
-            return
-        kind, subject = "template_halted", str(consequence.template_id)
         await dispatch.run(
             connection,
             _SQL.halt_template,
             tenant_id=tenant_id,
-            template_id=consequence.template_id,
+            template_id=subject,
             reason=reason,
         )
     await open_alert(
         connection, tenant_id=tenant_id, kind=kind, subject=subject, detail=error.advice
+    )
+
+
+def _stopped(consequence: Consequence) -> tuple[str, str | None]:
+    """The alert's kind, and what stops; None when a template stops and there was none."""
+    if consequence.error.action is ErrorAction.BREAKER:
+        return "account_blocked", str(consequence.waba_id)
+    if consequence.error.action is ErrorAction.PAUSE:
+        return "number_paused", str(consequence.phone_number_id)
+    template_id = consequence.template_id
+    return "template_halted", str(template_id) if template_id else None
+
+
+async def _is_outdated(
+    connection: Connection, consequence: Consequence, kind: str, subject: str
+) -> bool:
+    """Whether a person lifted this stop after the evidence: late news must not undo the lift."""
+    breaker = consequence.error.action is ErrorAction.BREAKER
+    return await dispatch.is_outdated(
+        connection,
+        tenant_id=consequence.tenant_id,
+        kind=kind,
+        subject=subject,
+        occurred_at=consequence.occurred_at,
+        waba_id=consequence.waba_id,
+        refused_token=consequence.refused_token if breaker else None,
     )
 
 

@@ -63,7 +63,7 @@ def add_account(
     from core.domain.ids import WabaId
     from core.store import tenants
 
-    token = _from_environment(token_env, "--token-env")
+    token = from_environment(token_env, "--token-env")
     with operator_transaction() as connection:
         tenants.add_account(
             connection,
@@ -144,7 +144,7 @@ def create_user(
 
     if role not in set(Role):
         raise typer.BadParameter(f"known roles: {', '.join(Role)}")
-    password = _from_environment(password_env, "--password-env")
+    password = from_environment(password_env, "--password-env")
     with operator_transaction() as connection:
         user_id = tenants.create_user(
             connection,
@@ -157,7 +157,8 @@ def create_user(
     typer.echo(f"created user {user_id}")
 
 
-def _from_environment(variable: str, option: str) -> str:
+def from_environment(variable: str, option: str) -> str:
+    """The secret a variable holds. Raises BadParameter, naming the option, when it is not set."""
     value = os.environ.get(variable, "")
     if not value:
         raise typer.BadParameter(f"{variable} is not set", param_hint=option)

@@ -12,6 +12,8 @@ from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("dispatch")
+NO_TOKEN_PAUSE = "no usable access token"  # noqa: S105 - a reason, not a secret
+"""Why a number rests whose account's token cannot be read; storing another one ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +175,44 @@ async def link_identities(
 async def find_account_token(
     connection: Connection, *, tenant_id: TenantId, waba_id: WabaId
 ) -> bytes | None:
-    """The encrypted access token of an account, or None when there is no such account."""
+    """The encrypted access token of an account, or None when there is no such account.
+
+    Ask in the transaction of the claim: a token that was replaced is never used again.
+    """
     cursor = await connection.execute(
         _SQL.get_account_token, {"tenant_id": tenant_id, "waba_id": waba_id}
     )
     row = await cursor.fetchone()
     return bytes(row[0]) if row and isinstance(row[0], (bytes, memoryview)) else None
+
+
+async def is_outdated(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    kind: str,
+    subject: str,
+    occurred_at: datetime,
+    waba_id: WabaId,
+    refused_token: bytes | None,
+) -> bool:
+    """Whether a stop's alert was closed after `occurred_at`, or the account has another token.
+
+    `refused_token` is sealed; None asks about the alert only.
+    """
+    cursor = await connection.execute(
+        _SQL.is_outdated,
+        {
+            "tenant_id": tenant_id,
+            "kind": kind,
+            "subject": subject,
+            "occurred_at": occurred_at,
+            "waba_id": waba_id,
+            "refused_token": refused_token,
+        },
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
 
 
 async def run(connection: Connection, query: LiteralString, **values: object) -> int:

@@ -265,6 +265,25 @@ from app.whatsapp_accounts as account
 where account.tenant_id = %(tenant_id)s
     and account.waba_id = %(waba_id)s
 
+-- is_outdated --
+-- Whether a stop was lifted after the evidence for it, or the refused token replaced meanwhile.
+select
+    exists (
+        select 1
+        from app.alerts as a
+        where a.tenant_id = %(tenant_id)s
+            and a.kind = %(kind)s
+            and a.subject = %(subject)s
+            and a.closed_at > %(occurred_at)s
+    )
+    or exists (
+        select 1
+        from app.whatsapp_accounts as account
+        where account.tenant_id = %(tenant_id)s
+            and account.waba_id = %(waba_id)s
+            and account.access_token_encrypted <> %(refused_token)s::bytea
+    ) as is_outdated
+
 -- slow_number --
 -- Multiplicative decrease after 130429, at most once a second however many sends met it.
 update app.phone_numbers

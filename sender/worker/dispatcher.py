@@ -4,7 +4,7 @@ while the network is."""
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -12,13 +12,14 @@ import psycopg
 
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
-from core.domain.ids import TenantId, WabaId
+from core.domain.ids import WabaId
 from core.errors import CarteiroError, ConfigurationError, Unavailable
 from core.logs import get_logger
 from core.metrics import MESSAGES_CLAIMED, META_ERRORS, SEND_OUTCOMES, SEND_SECONDS
-from core.secrets import decrypt, sign_callback
+from core.secrets import sign_callback
 from core.settings import Settings
 from core.store import dispatch
+from core.store.accounts import open_token
 from core.store.database import Pool, platform_transaction
 from core.store.dispatch import ClaimedMessage, NewIdentity
 from core.whatsapp.client import CloudApi, SendAccepted
@@ -33,7 +34,6 @@ from sender.worker.outcomes import (
     judge_not_sent,
 )
 
-_TOKEN_SECONDS: Final = 60.0
 _RECORD_TRIES: Final = 6
 _NO_TOKEN_SECONDS: Final = 60
 _log = get_logger(__name__)
@@ -46,33 +46,6 @@ class Sent:
     message: ClaimedMessage
     judgement: Judgement
     answer: SendAccepted | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Tokens:
-    """Access tokens in clear, for a minute each; a 190 forgets them at once."""
-
-    pool: Pool
-    _known: dict[tuple[TenantId, WabaId], tuple[float, str]] = field(default_factory=dict)
-
-    async def find(self, tenant_id: TenantId, waba_id: WabaId) -> str:
-        """The token of an account. Raises ConfigurationError when there is none."""
-        found = self._known.get((tenant_id, waba_id))
-        if found and found[0] > time.monotonic():
-            return found[1]
-        async with platform_transaction(self.pool) as connection:
-            blob = await dispatch.find_account_token(
-                connection, tenant_id=tenant_id, waba_id=waba_id
-            )
-        if blob is None:
-            raise ConfigurationError("an account has no access token")
-        token = decrypt(blob, context=f"waba-token:{tenant_id}")
-        self._known[(tenant_id, waba_id)] = (time.monotonic() + _TOKEN_SECONDS, token)
-        return token
-
-    def forget(self, tenant_id: TenantId, waba_id: WabaId) -> None:
-        """Read it anew next time."""
-        self._known.pop((tenant_id, waba_id), None)
 
 
 class Dispatcher:
@@ -93,7 +66,6 @@ class Dispatcher:
         self._session = session
         self._worker = worker
         self._stopping = stopping
-        self._tokens = Tokens(pool=pool)
         # Our own gate before the connector's queue: the lease is checked after the wait.
         self._gate = asyncio.Semaphore(settings.meta_max_connections)
         self._sends: set[asyncio.Task[Sent]] = set()
@@ -117,11 +89,17 @@ class Dispatcher:
                 worker=self._worker,
                 lease_seconds=self._settings.lease_seconds,
             )
-        if not claimed:
-            return []
+            if not claimed:
+                return []
+            # Never remembered: a worker that still sent with a replaced token would meet a 190
+            # and block the account again.
+            sealed = await dispatch.find_account_token(
+                connection, tenant_id=ticket.tenant_id, waba_id=claimed[0].waba_id
+            )
         MESSAGES_CLAIMED.inc(len(claimed))
-        sent = await self._send_all(ticket, claimed, deadline - self._settings.send_timeout_seconds)
-        await self._record(ticket, sent)
+        latest_start = deadline - self._settings.send_timeout_seconds
+        sent = await self._send_all(ticket, claimed, sealed, latest_start)
+        await self._record(ticket, sent, sealed)
         return sent
 
     def abort(self) -> None:
@@ -130,15 +108,10 @@ class Dispatcher:
             send.cancel()
 
     async def _send_all(
-        self, ticket: Ticket, claimed: list[ClaimedMessage], deadline: float
+        self, ticket: Ticket, claimed: list[ClaimedMessage], sealed: bytes | None, deadline: float
     ) -> list[Sent]:
         try:
-            token = await self._tokens.find(ticket.tenant_id, claimed[0].waba_id)
-            api = CloudApi(
-                self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
-            )
-        except (Unavailable, psycopg.OperationalError):
-            return [_not_sent(message, wait_seconds=5, detail="unavailable") for message in claimed]
+            api = self._api_for(ticket, sealed)
         except CarteiroError as error:
             await self._rest_number(ticket, claimed[0].waba_id, error.detail)
             wait = _NO_TOKEN_SECONDS
@@ -153,6 +126,14 @@ class Dispatcher:
             self._sends.difference_update(sends)
         return [_ended(message, end) for message, end in zip(claimed, ends, strict=True)]
 
+    def _api_for(self, ticket: Ticket, sealed: bytes | None) -> CloudApi:
+        if sealed is None:
+            raise ConfigurationError("an account has no access token")
+        token = open_token(ticket.tenant_id, sealed)
+        return CloudApi(
+            self._settings.meta_base_url, self._settings.meta_api_version, token, self._session
+        )
+
     async def _rest_number(self, ticket: Ticket, waba_id: WabaId, why: str) -> None:
         """Every ticket would meet the same missing token: people are told, and claims rest."""
         try:
@@ -162,7 +143,7 @@ class Dispatcher:
                     tenant_id=ticket.tenant_id,
                     phone_number_id=ticket.phone_number_id,
                     seconds=_NO_TOKEN_SECONDS,
-                    reason="no usable access token",
+                    reason=dispatch.NO_TOKEN_PAUSE,
                 )
                 await open_alert(
                     connection,
@@ -202,11 +183,11 @@ class Dispatcher:
             judgement = judge_accepted(message, answer, moment)
             return Sent(message=message, judgement=judgement, answer=answer)
 
-    async def _record(self, ticket: Ticket, sent: list[Sent]) -> None:
+    async def _record(self, ticket: Ticket, sent: list[Sent], sealed: bytes | None) -> None:
         """Write the outcomes; a database that is away for a moment gets some seconds to return."""
         for number in range(_RECORD_TRIES):
             try:
-                await self._record_once(ticket, sent)
+                await self._record_once(ticket, sent, sealed)
             except (Unavailable, psycopg.OperationalError):
                 if number == _RECORD_TRIES - 1:
                     raise
@@ -214,7 +195,7 @@ class Dispatcher:
             else:
                 return
 
-    async def _record_once(self, ticket: Ticket, sent: list[Sent]) -> None:
+    async def _record_once(self, ticket: Ticket, sent: list[Sent], sealed: bytes | None) -> None:
         async with platform_transaction(self._pool) as connection:
             await dispatch.record_outcomes(
                 connection,
@@ -225,11 +206,9 @@ class Dispatcher:
             await dispatch.link_identities(
                 connection, tenant_id=ticket.tenant_id, identities=_identities(sent)
             )
-            await apply_consequences(connection, _consequences(ticket, sent))
+            await apply_consequences(connection, _consequences(ticket, sent, sealed))
         for item in sent:
             _count(item)
-            if item.judgement.error and item.judgement.error.code == 190:
-                self._tokens.forget(ticket.tenant_id, item.message.waba_id)
 
 
 def _not_sent(message: ClaimedMessage, *, wait_seconds: int, detail: str) -> Sent:
@@ -275,7 +254,7 @@ def _identities(sent: list[Sent]) -> list[NewIdentity]:
     return found
 
 
-def _consequences(ticket: Ticket, sent: list[Sent]) -> list[Consequence]:
+def _consequences(ticket: Ticket, sent: list[Sent], sealed: bytes | None) -> list[Consequence]:
     return [
         Consequence(
             error=item.judgement.error,
@@ -285,6 +264,7 @@ def _consequences(ticket: Ticket, sent: list[Sent]) -> list[Consequence]:
             contact_id=item.message.contact_id,
             template_id=item.message.template_id,
             occurred_at=item.judgement.outcome.answered_at or utc_now(),
+            refused_token=sealed,
         )
         for item in sent
         if item.judgement.error is not None

@@ -16,6 +16,7 @@ class MetaStub:
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
         self.answer: Answer = self.accept
         self.url = ""
 
@@ -47,6 +48,7 @@ class MetaStub:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         payload = await request.json()
         self.received.append(payload)
+        self.tokens.append(request.headers["Authorization"].removeprefix("Bearer "))
         return await self.answer(payload)
 
 

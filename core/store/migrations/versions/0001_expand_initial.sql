@@ -1018,6 +1018,7 @@ grant insert, update on
     app.tenants, app.users, app.api_keys, app.whatsapp_accounts, app.phone_numbers,
     app.campaigns, app.alerts
     to carteiro_operator;
+grant update (halted_reason) on app.templates to carteiro_operator;
 grant insert, update, delete on all tables in schema billing to carteiro_operator;
 
 -- Analysts: one tenant at a time, nothing that identifies a person.
