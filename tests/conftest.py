@@ -58,7 +58,7 @@ def _require(service: services.Service) -> str:
 def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     """The embedded PostgreSQL 18 of this test process."""
     with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield DatabaseServer(label="embedded", admin_dsn=server.dsn())
+        yield DatabaseServer(label="embedded", admin_dsn=server.dsn(), strategy="file_copy")
 
 
 @pytest.fixture(scope="session")

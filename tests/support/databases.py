@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -24,6 +25,9 @@ class DatabaseServer:
 
     label: str
     admin_dsn: str
+    #: How PostgreSQL copies the template. Copying files takes 0.04 s instead of 0.21 s
+    #: (2026-11-23), but begins with a checkpoint: only where nothing is synced to disk.
+    strategy: Literal["wal_log", "file_copy"] = "wal_log"
     prefix: str = field(default_factory=lambda: f"carteiro_test_{os.getpid()}_")
     template: str | None = None
     created_roles: list[str] = field(default_factory=list)
@@ -38,7 +42,9 @@ class DatabaseServer:
         if self.template is None:
             self.template = self._make_template()
         name = f"{self.prefix}{secrets.token_hex(4)}"
-        self._execute("create database {} template {}", name, self.template)
+        self._execute(
+            "create database {} template {} strategy {}", name, self.template, self.strategy
+        )
         # A copy does not carry the grants on the database itself.
         self._execute("grant create on database {} to carteiro_owner", name)
         try:
