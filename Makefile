@@ -1,6 +1,6 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench clean
+.PHONY: help setup demo up test check format clean
 
 BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest, e.g. make test ARGS="-k phone -x".
@@ -42,9 +42,6 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 format: setup  ## Format Python and fix what can be fixed
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-
-bench: setup  ## Measure and print; see docs/operations for what the figures mean
-	$(BIN)/python -m pytest -q -s -m benchmark $(ARGS)
 
 clean:  ## End a running stack; delete its data, the environments and what the tools left
 	@if [ -x $(BIN)/carteiro ]; then $(BIN)/carteiro down --purge; fi
