@@ -201,6 +201,9 @@ def _story(
     for offset, step in enumerate(steps):
         priced = step in {"sent", "delivered", "read"}
         happened = at + timedelta(seconds=offset * 2)
+        if step in {"planned", "accepted"}:
+            # Our own clock has microseconds, Meta's whole seconds.
+            happened += timedelta(microseconds=251_300)
         story.append(
             Event(
                 world=world,
