@@ -98,8 +98,7 @@ async def test_a_big_campaign_does_not_delay_another_tenant_s_single_message(
     began = time.monotonic()
     while not any(single in ticket.message_ids for ticket in notebook.tickets):
         await pacer.tick()
-        # The promise is two seconds, whatever else is under way.
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 1.0
 
 
 async def test_paused_things_get_no_ticket_within_a_second(

@@ -19,7 +19,7 @@ from tests.sender.world import World
 
 
 @pytest.mark.parametrize(
-    ("answer_after", "state"), [(1.5, "accepted"), (12.0, "in_doubt")], ids=["soon", "never"]
+    ("answer_after", "state"), [(1.5, "accepted"), (6.5, "in_doubt")], ids=["soon", "never"]
 )
 async def test_sigterm_drains_within_five_seconds_and_records_every_call(
     world: World,
@@ -51,7 +51,8 @@ async def test_sigterm_drains_within_five_seconds_and_records_every_call(
             assert time.monotonic() < end, path.logs()
         worker = path.processes["worker"]
         worker.send_signal(signal.SIGTERM)
-        # It drains for five seconds, then gives up on an answer that takes longer.
-        assert await asyncio.to_thread(worker.wait, 15) == 0, path.logs()
+        # The bound is the late answer itself: a worker that drained on until it came would record
+        # an acceptance, not a doubt.
+        assert await asyncio.to_thread(worker.wait, 10) == 0, path.logs()
     assert world.states() == {state: 5}
     assert world.events() == {state: 5}
