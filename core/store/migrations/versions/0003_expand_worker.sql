@@ -1,0 +1,2 @@
+-- Claims and outcomes.
+select 1;

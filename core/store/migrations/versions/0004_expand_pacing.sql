@@ -1,0 +1,2 @@
+-- The pacer's reads.
+select 1;

@@ -1,0 +1,2 @@
+-- Schedules and quiet hours.
+select 1;

@@ -1,0 +1,2 @@
+-- Plans.
+select 1;

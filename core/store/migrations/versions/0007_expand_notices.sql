@@ -1,0 +1,2 @@
+-- What Meta says of accounts, numbers and templates.
+select 1;

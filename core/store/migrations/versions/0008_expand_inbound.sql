@@ -1,0 +1,2 @@
+-- Inbound messages and windows.
+select 1;

@@ -1,0 +1,2 @@
+-- Webhooks to tenants.
+select 1;

@@ -1,0 +1,2 @@
+-- Switches and quarantines.
+select 1;

@@ -1,0 +1,2 @@
+-- Experiments, canaries and re-drives.
+select 1;

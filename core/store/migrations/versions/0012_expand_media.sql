@@ -1,0 +1,2 @@
+-- Media.
+select 1;
