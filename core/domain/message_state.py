@@ -66,6 +66,21 @@ _RANKS: Final[Mapping[MessageState, int]] = MappingProxyType(
     }
 )
 _UNCONFIRMED_FAILURE_RANK: Final = _RANKS[_S.IN_DOUBT]
+# Meta had it and the time to live is over: only news of an outcome moves it any more.
+_LAPSED_RANK: Final = _RANKS[_S.SENT]
+
+CONFLICTS: Final = (
+    "sent_twice",
+    "failed_after_delivered",
+    "delivered_after_failed",
+    "sent_after_excluded",
+    "sent_after_cancelled",
+)
+"""Facts that contradict each other, the gravest first: a message keeps the gravest it met.
+
+A `sent` that arrives after a `failed` is no contradiction: Meta may fail what it had sent, and
+webhooks come in any order.
+"""
 
 OPEN: Final = frozenset({_S.QUEUED, _S.SENDING, _S.IN_DOUBT, _S.HELD})
 """Still ours to work on or to settle; a campaign with one of these isn't finished."""
@@ -115,7 +130,8 @@ _COMMANDS: Final[Mapping[MessageState, frozenset[MessageState]]] = MappingProxyT
 class Transition:
     """What an observation does: the state that holds now, whether it is new, any contradiction.
 
-    `conflict` (for example `failed_after_delivered`) is to be recorded, moved or not.
+    `conflict` (for example `failed_after_delivered`) is to be recorded, moved or not: see
+    CONFLICTS.
     """
 
     state: MessageState
@@ -136,38 +152,52 @@ def can_move(source: MessageState, target: MessageState) -> bool:
 
 
 def next_state(
-    current: MessageState, observed: MessageState, *, unconfirmed: bool = False
+    current: MessageState,
+    observed: MessageState,
+    *,
+    unconfirmed: bool = False,
+    lapsed: bool = False,
 ) -> Transition:
     """Where a message stands after Meta has said `observed`; never lower in rank than before.
 
     `unconfirmed` says that a current `failed` is our own inference (an in-doubt send closed for
-    lack of evidence): any word from Meta outweighs it. Raises ValueError when `observed` is a
-    state that Meta cannot report.
+    lack of evidence): any word from Meta outweighs it. `lapsed` says that a current `expired` came
+    from silence past the time to live: Meta had the message, so only an outcome moves it. Raises
+    ValueError when `observed` is a state that Meta cannot report.
     """
     if observed not in OBSERVABLE:
         raise ValueError(f"{observed} is not something Meta reports")
-    conflict = _conflict(current, observed, unconfirmed=unconfirmed)
-    if current is observed:
-        return Transition(state=current, changed=False, conflict=conflict)
-    known = _UNCONFIRMED_FAILURE_RANK if _is_guess(current, unconfirmed) else rank(current)
+    guess = unconfirmed and current is _S.FAILED
+    conflict = None if guess else _conflict(current, observed)
+    known = rank(current)
+    if guess:  # also when Meta now says the very same: from then on it is known
+        known = _UNCONFIRMED_FAILURE_RANK
+    elif lapsed and current is _S.EXPIRED:
+        known = _LAPSED_RANK
     moves = rank(observed) > known
     return Transition(state=observed if moves else current, changed=moves, conflict=conflict)
 
 
-def _is_guess(state: MessageState, unconfirmed: bool) -> bool:
-    return unconfirmed and state is _S.FAILED
+def gravest_conflict(known: str | None, found: str | None) -> str | None:
+    """The one of two contradictions that a message keeps, whichever was met first."""
+    met = {conflict for conflict in (known, found) if conflict is not None}
+    return min(met, key=_gravity, default=None)
 
 
-def _conflict(current: MessageState, observed: MessageState, *, unconfirmed: bool) -> str | None:
+def _gravity(conflict: str) -> tuple[int, str]:
+    place = CONFLICTS.index(conflict) if conflict in CONFLICTS else len(CONFLICTS)
+    return (place, conflict)
+
+
+def _conflict(current: MessageState, observed: MessageState) -> str | None:
     """The contradiction between what was known and what Meta says, if there is one."""
-    if current is _S.FAILED and observed is not _S.FAILED and not unconfirmed:
-        # An `accepted` that is recorded late says nothing about the failure that came after it.
-        contradicts = observed is not _S.ACCEPTED and observed is not _S.HELD
-    elif current in BILLABLE:
-        contradicts = observed is _S.FAILED
-    else:
-        contradicts = current in {_S.CANCELLED, _S.EXCLUDED}
-    return f"{observed}_after_{current}" if contradicts else None
+    if current is _S.FAILED and observed in BILLABLE:
+        return "delivered_after_failed"
+    if current in BILLABLE and observed is _S.FAILED:
+        return "failed_after_delivered"
+    if current in {_S.CANCELLED, _S.EXCLUDED}:
+        return f"sent_after_{current}"
+    return None
 
 
 def conservation_gap(*, planned: int, counts: Mapping[MessageState, int]) -> int:

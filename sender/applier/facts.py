@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.domain.message_state import MessageState, next_state, rank
+from core.domain.message_state import MessageState, gravest_conflict, next_state, rank
 from core.store.webhooks import Fact, KnownMessage, NewWamid
 from core.whatsapp.updates import StatusUpdate
 
@@ -62,13 +62,32 @@ def _order(observation: Observation) -> tuple[datetime, int]:
 def _observe(message: KnownMessage, observation: Observation) -> KnownMessage:
     status = observation.status
     unconfirmed = message.reason == "unconfirmed"
-    move = next_state(MessageState(message.state), status.state, unconfirmed=unconfirmed)
+    move = next_state(
+        MessageState(message.state),
+        status.state,
+        unconfirmed=unconfirmed,
+        lapsed=message.reason == "ttl",
+    )
+    if unconfirmed:
+        # That time was when we stopped waiting, not when anything failed.
+        message = replace(message, failed_at=None)
     message = _timed(message, status)
     if move.changed:
         # Our own reason (unconfirmed, too_late) explained a state that no longer holds.
         code = status.failure_code if move.state is MessageState.FAILED else None
         message = replace(message, state=move.state.value, reason=None, error_code=code)
-    return replace(message, conflict=move.conflict or message.conflict)
+    return replace(
+        message, conflict=gravest_conflict(message.conflict, _met(message, move.conflict))
+    )
+
+
+def _met(message: KnownMessage, conflict: str | None) -> str | None:
+    """Which of failure and delivery came after the other: by Meta's times, not by arrival."""
+    if message.failed_at is None or message.delivered_at is None:
+        return conflict
+    if message.failed_at < message.delivered_at:
+        return "delivered_after_failed"
+    return "failed_after_delivered"
 
 
 def _timed(message: KnownMessage, status: StatusUpdate) -> KnownMessage:
@@ -77,15 +96,17 @@ def _timed(message: KnownMessage, status: StatusUpdate) -> KnownMessage:
     message = replace(message, wamid=status.wamid, accepted_at=message.accepted_at or at)
     if status.state is MessageState.FAILED:
         # Test suites show failed statuses with a price: Meta bills on delivery only.
-        return replace(message, failed_at=message.failed_at or at)
+        return replace(message, failed_at=min(message.failed_at or at, at))
     if status.state is MessageState.SENT:
-        message = replace(message, sent_at=message.sent_at or at)
+        message = replace(message, sent_at=min(message.sent_at or at, at))
     elif status.state is MessageState.DELIVERED:
         message = replace(message, delivered_at=min(message.delivered_at or at, at))
     elif status.state is MessageState.READ:
         # Read implies delivered; the delivery's own time, if it comes, is earlier.
         message = replace(
-            message, read_at=message.read_at or at, delivered_at=message.delivered_at or at
+            message,
+            read_at=min(message.read_at or at, at),
+            delivered_at=min(message.delivered_at or at, at),
         )
     price = status.pricing
     if price is None:

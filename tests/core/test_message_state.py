@@ -17,6 +17,7 @@ from core.domain.campaign_state import (
 from core.domain.message_state import (
     AWAITING,
     BILLABLE,
+    CONFLICTS,
     CONSERVATION_GROUPS,
     OBSERVABLE,
     OPEN,
@@ -24,6 +25,7 @@ from core.domain.message_state import (
     MessageState,
     can_move,
     conservation_gap,
+    gravest_conflict,
     next_state,
     rank,
 )
@@ -56,20 +58,44 @@ def test_failed_after_delivered_keeps_the_delivery_and_records_the_conflict(
 ) -> None:
     transition = next_state(current, S.FAILED)
     assert (transition.state, transition.changed) == (current, False)
-    assert transition.conflict == f"failed_after_{current}"
+    assert transition.conflict == "failed_after_delivered"
 
 
 @pytest.mark.parametrize("proof", [S.DELIVERED, S.READ])
 def test_a_delivery_after_a_failure_proves_it_wrong_and_is_recorded(proof: MessageState) -> None:
     transition = next_state(S.FAILED, proof)
     assert (transition.state, transition.changed) == (proof, True)
-    assert transition.conflict == f"{proof}_after_failed"
+    assert transition.conflict == "delivered_after_failed"
 
 
 def test_a_late_sent_changes_no_failure_that_meta_reported() -> None:
     transition = next_state(S.FAILED, S.SENT)
     assert (transition.state, transition.changed) == (S.FAILED, False)
-    assert transition.conflict == "sent_after_failed"
+    assert transition.conflict is None  # webhooks come in any order: nothing is contradicted
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        (S.SENT, S.EXPIRED),
+        (S.HELD, S.EXPIRED),
+        (S.FAILED, S.FAILED),
+        (S.DELIVERED, S.DELIVERED),
+        (S.READ, S.READ),
+    ],
+)
+def test_after_the_time_to_live_only_an_outcome_moves_a_message(
+    observed: MessageState, expected: MessageState
+) -> None:
+    transition = next_state(S.EXPIRED, observed, lapsed=True)
+    assert (transition.state, transition.conflict) == (expected, None)
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations([*CONFLICTS, None], 2)))
+def test_of_two_contradictions_the_graver_is_kept_whichever_came_first(
+    first: str | None, second: str | None
+) -> None:
+    assert gravest_conflict(first, second) == gravest_conflict(second, first) is not None
 
 
 @pytest.mark.parametrize("proof", [S.ACCEPTED, S.HELD, S.SENT, S.DELIVERED, S.READ])
