@@ -156,6 +156,9 @@ def sandbox(
     journal: Annotated[
         Path | None, typer.Option(help="File that survives a kill of the sandbox.")
     ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Answer every send at once; no books, no webhooks.")
+    ] = False,
 ) -> None:
     """Serve a faithful local Cloud API.
 
@@ -172,6 +175,7 @@ def sandbox(
         config_path=config,
         seed=seed,
         journal=journal,
+        bare=bare,
     )
 
 

@@ -16,6 +16,7 @@ def run() -> None:
     parser.add_argument("--config", type=Path, help="JSON file; without it the demo world")
     parser.add_argument("--seed", type=int, help="decides ids, secrets and faults")
     parser.add_argument("--journal", type=Path, help="file that survives a kill of the sandbox")
+    parser.add_argument("--bare", action="store_true", help="answer sends, keep no books")
     arguments = parser.parse_args()
     serve(
         host=arguments.host,
@@ -25,6 +26,7 @@ def run() -> None:
         config_path=arguments.config,
         seed=arguments.seed,
         journal=arguments.journal,
+        bare=arguments.bare,
     )
 
 

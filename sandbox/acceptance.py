@@ -149,6 +149,11 @@ class Sandbox:
         raw = b"\x1c\x18" + bytes([len(phone)]) + phone + b"\x15\x02\x00\x11\x18\x12"
         return "wamid." + base64.b64encode(raw + unique.encode() + b"\x00").decode()
 
+    def refuse(self, error: GraphError) -> int:
+        """Book a refusal; returns its HTTP status, which the configuration may override."""
+        self.ledger.refused[error.code] += 1
+        return self.config.limits.http_status.get(error.code, error.http_status)
+
     def approve_later(self, template: Template) -> None:
         """Approve a pending template after the configured time and announce it by webhook."""
         delay = self.config.delivery.template_approval_ms / 1000

@@ -10,6 +10,8 @@ from starlette.types import Receive, Scope, Send
 from sandbox.acceptance import Sandbox
 from sandbox.config import SandboxConfig
 from sandbox.control import control_routes
+from sandbox.desk import BareDesk, Desk
+from sandbox.express import Answer
 from sandbox.graph import GraphApi
 from sandbox.nodes import HANDLERS
 from sandbox.page import page_endpoint
@@ -19,8 +21,9 @@ from sandbox.recovery import restore
 class SandboxApp:
     """Sends /, /sandbox/* and the lifespan to Starlette and the rest straight to the Graph API."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, *, bare: bool = False) -> None:
         self.sandbox = Sandbox(config)
+        self.answer_send: Answer = BareDesk() if bare else Desk(self.sandbox)
         self._graph = GraphApi(self.sandbox, HANDLERS)
         self._starlette = Starlette(
             routes=[
@@ -54,6 +57,9 @@ class SandboxApp:
         await self._graph(scope, receive, send)
 
 
-def create_app(config: SandboxConfig | None = None) -> SandboxApp:
-    """The application of one sandbox world; without a configuration the demo world."""
-    return SandboxApp(config if config is not None else SandboxConfig.demo())
+def create_app(config: SandboxConfig | None = None, *, bare: bool = False) -> SandboxApp:
+    """The application of one sandbox world; without a configuration the demo world.
+
+    `bare` answers every send at once and keeps no books of it (with `ExpressProtocol` only).
+    """
+    return SandboxApp(config if config is not None else SandboxConfig.demo(), bare=bare)

@@ -133,6 +133,7 @@ class LimitConfig(Section):
     us_marketing: UsMarketing = UsMarketing.WEBHOOK
     prepend_country_code: bool = False
     free_service_messages: Annotated[int, Field(ge=0)] = 1000
+    http_status: dict[int, Annotated[int, Field(ge=400, le=599)]] = Field(default_factory=dict)
 
 
 class RateConfig(Section):
@@ -157,6 +158,9 @@ class AnswerFault(StrEnum):
     HANG_ACCEPTED = "hang_accepted"
     HTTP_500_ACCEPTED = "http_500_accepted"
     HTML_ACCEPTED = "html_accepted"
+    TRUNCATED_UNACCEPTED = "truncated_unaccepted"
+    TRUNCATED_ACCEPTED = "truncated_accepted"
+    SLOW_ACCEPTED = "slow_accepted"
 
     @property
     def accepts(self) -> bool:
@@ -193,6 +197,7 @@ class FaultConfig(Section):
     api_errors: dict[int, Probability] = Field(default_factory=dict)
     failed_webhooks: dict[int, Probability] = Field(default_factory=dict)
     hang_seconds: Annotated[float, Field(gt=0)] = 60.0
+    slow_seconds: Annotated[float, Field(gt=0)] = 3.0
     duplicate_status: Probability = 0.0
     late_status: Probability = 0.0
     late_ms: MillisecondRange = (5_000, 20_000)

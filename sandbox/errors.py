@@ -24,6 +24,8 @@ class GraphError(Exception):
         title: str | None = None,
         subcode: int | None = None,
         http_status: int | None = None,
+        waba_id: str | None = None,
+        regain_minutes: int = 0,
     ) -> None:
         spec = error_spec(code)
         self.code = code
@@ -31,6 +33,8 @@ class GraphError(Exception):
         self.details = details if details is not None else spec.details
         self.subcode = subcode
         self.http_status = http_status or spec.http_status
+        self.waba_id = waba_id
+        self.regain_minutes = regain_minutes
         super().__init__(f"(#{code}) {self.title}")
 
     def envelope(self, trace_id: str) -> dict[str, object]:

@@ -16,17 +16,12 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from sandbox.acceptance import Sandbox
+from sandbox.answers import HTML, NEWEST_VERSION, OUTAGE_PAGE, error_code_of, meta_headers
 from sandbox.config import AnswerFault, TokenConfig
 from sandbox.errors import GraphError
 
 _VERSION = re.compile(r"v\d+(\.\d+)?")
 _BODY_LIMIT: Final = 64 * 1024 * 1024
-_JSON: Final = b"application/json; charset=UTF-8"
-_OUTAGE_PAGE: Final = (
-    b"<!DOCTYPE html>\n<html><head><title>Facebook | Error</title></head>"
-    b"<body><h1>Sorry, something went wrong.</h1></body></html>"
-)
-NEWEST_VERSION: Final = "v26.0"
 
 
 class GraphRequest:
@@ -106,8 +101,7 @@ class GraphApi:
         path = split_path(scope["path"])
         self._calls += 1
         trace_id = f"A{self._trace_prefix}{self._calls:x}"
-        waba_id = None
-        fault = None
+        waba_id, fault, regain_minutes = None, None, 0
         extra: list[tuple[bytes, bytes]] = []
         try:
             answer = await self._answer(scope, receive, path)
@@ -118,14 +112,16 @@ class GraphApi:
                 answer.fault,
             )
         except GraphError as error:
-            self._sandbox.ledger.refused[error.code] += 1
-            status, content = error.http_status, error.envelope(trace_id)
+            status, content = self._sandbox.refuse(error), error.envelope(trace_id)
+            waba_id, regain_minutes = error.waba_id, error.regain_minutes
             if status == 401:
                 extra.append((b"www-authenticate", b'OAuth "Facebook Platform" "invalid_token"'))
-        if fault is not None:
+        if fault is AnswerFault.SLOW_ACCEPTED:
+            await asyncio.sleep(self._sandbox.faults.config.slow_seconds)
+        elif fault is not None:
             await self._spoil(fault, scope, receive, send, trace_id)
             return
-        headers = _headers(path[0], trace_id, waba_id, _JSON)
+        headers = meta_headers(path[0], trace_id, waba_id, regain_minutes=regain_minutes)
         await _respond(send, status, orjson.dumps(content), headers + extra)
 
     async def _answer(
@@ -160,27 +156,21 @@ class GraphApi:
     async def _spoil(
         self, fault: AnswerFault, scope: Scope, receive: Receive, send: Send, trace_id: str
     ) -> None:
-        """Answer with an outage page or an empty 5xx, hang, or cut the connection."""
-        match fault:
-            case AnswerFault.HTTP_500_ACCEPTED | AnswerFault.HTTP_500_UNACCEPTED:
-                await self._fail(send, GraphError(131000), trace_id)
-            case AnswerFault.HTTP_503_UNACCEPTED:
-                await self._fail(send, GraphError(131016), trace_id)
-            case AnswerFault.HTML_ACCEPTED | AnswerFault.HTML_UNACCEPTED:
-                headers = [(b"content-type", b"text/html; charset=utf-8")]
-                await _respond(send, 502, _OUTAGE_PAGE, headers)
-            case AnswerFault.HANG_ACCEPTED | AnswerFault.HANG_UNACCEPTED:
-                seconds = self._sandbox.faults.config.hang_seconds
+        """Answer with an outage page or a 5xx, hang, or cut the connection."""
+        code = error_code_of(fault)
+        if code is not None:
+            error = GraphError(code)
+            content = orjson.dumps(error.envelope(trace_id))
+            headers = meta_headers(NEWEST_VERSION, trace_id, None)
+            await _respond(send, error.http_status, content, headers)
+        elif fault in {AnswerFault.HTML_ACCEPTED, AnswerFault.HTML_UNACCEPTED}:
+            await _respond(send, 502, OUTAGE_PAGE, [(b"content-type", HTML)])
+        else:
+            if fault in {AnswerFault.HANG_ACCEPTED, AnswerFault.HANG_UNACCEPTED}:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
+                    async with asyncio.timeout(self._sandbox.faults.config.hang_seconds):
                         await _until_disconnected(receive)
-                await _cut(scope, receive)
-            case _:
-                await _cut(scope, receive)
-
-    async def _fail(self, send: Send, error: GraphError, trace_id: str) -> None:
-        headers = _headers(NEWEST_VERSION, trace_id, None, _JSON)
-        await _respond(send, error.http_status, orjson.dumps(error.envelope(trace_id)), headers)
+            await _cut(scope, receive)
 
 
 def split_path(path: str) -> tuple[str, str, str]:
@@ -210,27 +200,6 @@ async def _read(receive: Receive) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
-
-
-def _headers(
-    version: str, trace_id: str, waba_id: str | None, content_type: bytes
-) -> list[tuple[bytes, bytes]]:
-    trace = trace_id.encode()
-    headers = [
-        (b"content-type", content_type),
-        (b"facebook-api-version", version.encode()),
-        (b"x-fb-trace-id", trace),
-        (b"x-fb-request-id", trace),
-        (b"x-fb-rev", b"1040000001"),
-        (b"x-fb-debug", trace),
-    ]
-    if waba_id is not None:
-        usage = (
-            b'{"%s":[{"type":"whatsapp","call_count":1,"total_cputime":1,"total_time":1,'
-            b'"estimated_time_to_regain_access":0}]}' % waba_id.encode()
-        )
-        headers.append((b"x-business-use-case-usage", usage))
-    return headers
 
 
 async def _respond(

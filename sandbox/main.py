@@ -10,9 +10,11 @@ import uvicorn
 
 from sandbox.app import SandboxApp, create_app
 from sandbox.config import SandboxConfig
+from sandbox.express import ExpressProtocol
 
 HOST: Final = "127.0.0.1"
 DRAIN_SECONDS: Final = 3
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 def serve(
@@ -24,6 +26,7 @@ def serve(
     seed: int | None = None,
     journal: Path | None = None,
     host: str = HOST,
+    bare: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; prints how to reach it once it really accepts connections.
 
@@ -31,7 +34,7 @@ def serve(
     Raises OSError when the port is taken, pydantic.ValidationError for a bad configuration.
     """
     config = load_config(config_path=config_path, seed=seed, callback=callback, journal=journal)
-    main(config, host=host, port=port, json_output=json_output)
+    main(config, host=host, port=port, json_output=json_output, bare=bare)
 
 
 def load_config(
@@ -55,23 +58,30 @@ def load_config(
 
 
 def main(
-    config: SandboxConfig, *, host: str = HOST, port: int = 0, json_output: bool = False
+    config: SandboxConfig,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    json_output: bool = False,
+    bare: bool = False,
 ) -> None:
-    """Serve one configuration until SIGTERM or SIGINT."""
+    """Serve one configuration until SIGTERM or SIGINT; `bare` answers sends and does no more."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         bound_port = int(listener.getsockname()[1])
-        app = create_app(config)
+        app = create_app(config, bare=bare)
         server = AnnouncingServer(
             uvicorn.Config(
                 app,
+                http=ExpressProtocol,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 backlog=2048,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             ),
             introduction(app, f"http://{host}:{bound_port}", json_output=json_output),
             sys.stdout,

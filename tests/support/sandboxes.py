@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from sandbox.app import SandboxApp, create_app
 from sandbox.config import SandboxConfig
+from sandbox.express import ExpressProtocol
 
 Json = dict[str, Any]
 TEMPLATE = {"name": "hello_world", "language": {"code": "en_US"}}
@@ -31,7 +32,11 @@ def serving(app: Callable[..., Awaitable[None]]) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_level="error", proxy_headers=False, timeout_graceful_shutdown=1
+        app,
+        http=ExpressProtocol if isinstance(app, SandboxApp) else "auto",
+        log_level="error",
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -178,9 +183,9 @@ class RunningSandbox:
 
 
 @contextmanager
-def running_sandbox(config: SandboxConfig) -> Iterator[RunningSandbox]:
+def running_sandbox(config: SandboxConfig, *, bare: bool = False) -> Iterator[RunningSandbox]:
     """Run a sandbox of this configuration in a thread."""
-    app = create_app(config)
+    app = create_app(config, bare=bare)
     with serving(app) as base_url:
         token = config.tokens[0].token
         headers = {"Authorization": f"Bearer {token}"}
