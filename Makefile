@@ -1,9 +1,10 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format clean
+.PHONY: help setup demo up test check bench format clean
 
 BIN := .venv/bin
-# KEEP=1 leaves the demo running. ARGS goes to pytest, e.g. make test ARGS="-k phone -x".
+# KEEP=1 leaves the demo running. ARGS goes to pytest or to the benchmarks, e.g.
+# make test ARGS="-k phone -x".
 KEEP ?=
 ARGS ?=
 # Parsing reads the profile and connects nowhere.
@@ -38,6 +39,9 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	$(PARSE_ENV) $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster definitions validate -m orchestration.definitions
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
+
+bench: setup  ## Measure against targets and peers; ARGS=--json, ARGS="--only worker"
+	@$(BIN)/python -m tests.load $(ARGS)
 
 format: setup  ## Format Python and fix what can be fixed
 	$(BIN)/ruff check --fix-only .
