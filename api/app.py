@@ -20,6 +20,7 @@ from api.exports import routes as exports
 from api.messages import routes as messages
 from api.numbers import routes as numbers
 from api.openapi import install_docs
+from api.quiet_hours import routes as quiet_hours
 from api.templates import routes as templates
 from api.tenants import routes as tenants
 from api.usage import routes as usage
@@ -45,6 +46,7 @@ _ROOMS: Final = (
     consents,
     templates,
     campaigns,
+    quiet_hours,
     messages,
     usage,
     billing,

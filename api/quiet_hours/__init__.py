@@ -1,0 +1,1 @@
+"""Quiet hours: when nobody of a country is written to."""

@@ -1,0 +1,59 @@
+"""Rules are looked up by the claim of every message: a change holds from the next claim on."""
+
+from datetime import time
+from typing import Final
+
+from api.deps import Caller
+from api.dto import Answer
+from api.quiet_hours.schemas import PutQuietHours, QuietHoursRule, QuietHoursRules
+from api.rows import execute, fetch_all, fetch_known
+from core.errors import NotFound
+from core.store.queries import load
+
+_sql = load("quiet_hours")
+#: Stored for "no nightly hours": equal times are no window.
+_NO_HOURS: Final = time(0)
+
+
+class _Zone(Answer):
+    timezone: str
+
+
+async def list_rules(caller: Caller) -> QuietHoursRules:
+    """Every rule, the most exact first, and the zone that stands in for an unknown one."""
+    place = {"tenant_id": caller.tenant_id}
+    async with caller.transaction() as connection:
+        zone = await fetch_known(connection, _Zone, _sql.get_tenant_zone, place, what="tenant")
+        rules = await fetch_all(connection, QuietHoursRule, _sql.list_quiet_hours, place)
+    return QuietHoursRules(timezone=zone.timezone, items=rules)
+
+
+async def put_rule(caller: Caller, wanted: PutQuietHours) -> QuietHoursRule:
+    """Write one rule."""
+    async with caller.transaction() as connection:
+        return await fetch_known(
+            connection,
+            QuietHoursRule,
+            _sql.put_quiet_hours,
+            {
+                "tenant_id": caller.tenant_id,
+                "country": wanted.country,
+                "category": wanted.category,
+                "starts_at": wanted.starts_at or _NO_HOURS,
+                "ends_at": wanted.ends_at or _NO_HOURS,
+                "quiet_days": sorted(wanted.quiet_days),
+            },
+            what="rule",
+        )
+
+
+async def delete_rule(caller: Caller, country: str, category: str) -> None:
+    """Take one rule back. Raises NotFound."""
+    async with caller.transaction() as connection:
+        deleted = await execute(
+            connection,
+            _sql.delete_quiet_hours,
+            {"tenant_id": caller.tenant_id, "country": country, "category": category},
+        )
+    if not deleted:
+        raise NotFound("there is no rule for this country and category")
