@@ -21,6 +21,7 @@ from api.messages import routes as messages
 from api.numbers import routes as numbers
 from api.openapi import install_docs
 from api.quiet_hours import routes as quiet_hours
+from api.read_only import ReadOnly
 from api.templates import routes as templates
 from api.tenants import routes as tenants
 from api.usage import routes as usage
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     install_docs(app)
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimits)
+    app.add_middleware(ReadOnly, pool=lambda: app.state.api and app.state.api.pool)
     app.add_middleware(AccessLog)
     app.add_middleware(MetaWebhooks, settings=settings, landing=lambda: app.state.landing)
     return app

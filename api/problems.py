@@ -229,6 +229,12 @@ _KINDS: Final = (
         "Wait for the seconds of Retry-After and send the same request again.",
     ),
     _kind(
+        "read-only",
+        503,
+        "Nothing can be changed at the moment",
+        "Reads work. Send the same change again after the seconds of Retry-After.",
+    ),
+    _kind(
         "warehouse-not-ready",
         503,
         "Usage hasn't been computed yet",

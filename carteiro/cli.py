@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import breakers, data, prices, tenant
+from carteiro.commands import breakers, data, dlq, prices, switches, tenant
 
 _STACK = "One machine"
 _PARTS = "Single parts"
 _DATA = "Database and tenants"
 #: Typed beside a running `carteiro up`, these work on its database and servers.
 _WORK_ON_THE_RUNNING_STACK = frozenset(
-    {"alerts", "api", "db", "doctor", "plans", "rates", "sender", "tenant"}
+    {"alerts", "api", "db", "dlq", "doctor", "plans", "rates", "sender", "switch", "tenant"}
 )
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app = typer.Typer(
 # A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_DATA)
 app.add_typer(breakers.alerts, name="alerts", rich_help_panel=_DATA)
+app.add_typer(dlq.app, name="dlq", rich_help_panel=_DATA)
+app.add_typer(switches.app, name="switch", rich_help_panel=_DATA)
 app.add_typer(data.app, name="data", rich_help_panel=_DATA)
 app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
 app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)

@@ -24,20 +24,25 @@ _log = get_logger(__name__)
 
 Done = Callable[[], None]
 """To be called, from any thread, when a ticket's work is over."""
+Bury = Callable[[bytes, str, Done], None]
+"""Takes a dead ticket's bytes and reason; its Done is called once they are kept."""
 
 
 class Intake(threading.Thread):
     """Consumes tickets for ever, reconnecting with backoff; hands each to `deliver` with its Done.
 
-    Also reads the dead tickets, so that they are counted and the queue stays empty: their messages
-    are still queued in PostgreSQL and get a new ticket.
+    Also hands the dead tickets to `bury`, which keeps them where people look. Their messages are
+    still queued in PostgreSQL and get a new ticket meanwhile.
     """
 
-    def __init__(self, settings: Settings, deliver: Callable[[Ticket, Done], None]) -> None:
-        """`deliver` is called in this thread and must return at once."""
+    def __init__(
+        self, settings: Settings, deliver: Callable[[Ticket, Done], None], bury: Bury
+    ) -> None:
+        """`deliver` and `bury` are called in this thread and must return at once."""
         super().__init__(name="intake", daemon=True)
         self._settings = settings
         self._deliver = deliver
+        self._bury_ticket = bury
         self._finished: queue.SimpleQueue[kombu.Message] = queue.SimpleQueue()
         self._stop_taking = threading.Event()
         self._stopping = threading.Event()
@@ -143,8 +148,9 @@ class Intake(threading.Thread):
 
     def _on_dead(self, message: Any) -> None:
         self.dead_tickets += 1
-        _log.error("dead ticket", problem=_death(message))
-        message.ack()
+        reason = _death(message)
+        _log.error("dead ticket", problem=reason)
+        self._bury_ticket(_body(message), reason, lambda: self._finished.put(message))
 
 
 def _body(message: Any) -> bytes:

@@ -5,13 +5,15 @@ import os
 import socket
 from typing import Final
 
+import psycopg
 import uvloop
 
 from core.broker.envelopes import MAX_MESSAGES, Ticket
 from core.errors import Unavailable
 from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
-from core.store.database import open_pool
+from core.store.database import Pool, open_pool, platform_transaction
+from core.store.dead_letters import bury_ticket
 from core.whatsapp.client import open_session
 from sender.processes import serve_own_metrics, stop_on_signals
 from sender.worker.dispatcher import Dispatcher
@@ -19,6 +21,7 @@ from sender.worker.intake import Done, Intake
 
 _DRAIN_SECONDS: Final = 4.0
 _RECORD_SECONDS: Final = 1.5
+_BURY_AGAIN_SECONDS: Final = 1.0
 _log = get_logger(__name__)
 
 
@@ -42,7 +45,7 @@ async def _run(settings: Settings) -> None:
     ):
         dispatcher = Dispatcher(settings, pool, session, worker=name, stopping=stop.is_set)
         desk = Desk(dispatcher, budget=2 * settings.meta_max_connections)
-        intake = Intake(settings, desk.deliver_from_thread)
+        intake = Intake(settings, desk.deliver_from_thread, Graveyard(pool).bury_from_thread)
         intake.start()
         _log.info("worker started")
         await stop.wait()
@@ -103,3 +106,34 @@ class Desk:
         if late:
             self._dispatcher.abort()
             await asyncio.wait(late, timeout=_RECORD_SECONDS)
+
+
+class Graveyard:
+    """Keeps dead tickets in the database, and acknowledges each only when it is there."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Nothing is written yet."""
+        self._loop = asyncio.get_running_loop()
+        self._pool = pool
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def bury_from_thread(self, body: bytes, reason: str, done: Done) -> None:
+        """Called by the intake's thread."""
+        self._loop.call_soon_threadsafe(self._start, body, reason, done)
+
+    def _start(self, body: bytes, reason: str, done: Done) -> None:
+        task = self._loop.create_task(self._bury(body, reason, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bury(self, body: bytes, reason: str, done: Done) -> None:
+        while True:
+            try:
+                async with platform_transaction(self._pool) as connection:
+                    await bury_ticket(connection, body, reason=reason)
+            except (Unavailable, psycopg.OperationalError):
+                # Unacknowledged, it stays with the broker, also when this process ends.
+                await asyncio.sleep(_BURY_AGAIN_SECONDS)
+            else:
+                done()
+                return

@@ -21,7 +21,7 @@ from core.store.database import Connection, Pool
 from sender.pacer.pacer import Pacer
 from sender.worker.dispatcher import Dispatcher
 from sender.worker.intake import Intake
-from sender.worker.main import Desk
+from sender.worker.main import Desk, Graveyard
 from tests.sender.meta_stub import MetaStub
 from tests.sender.world import World
 
@@ -185,7 +185,9 @@ async def working(settings: Settings, dispatcher: Dispatcher) -> AsyncIterator[I
     """The worker's own parts, in this process."""
     purge(settings)
     desk = Desk(dispatcher, budget=200)
-    intake = Intake(settings, desk.deliver_from_thread)
+    intake = Intake(
+        settings, desk.deliver_from_thread, Graveyard(dispatcher._pool).bury_from_thread
+    )
     intake.start()
     try:
         assert await asyncio.to_thread(intake.connected.wait, 10)
