@@ -77,6 +77,9 @@ class Settings(BaseSettings):
 
     in_doubt_quiet_seconds: int = Field(default=900, ge=1)
     in_doubt_give_up_seconds: int = Field(default=86_400, ge=1)
+    held_limit_seconds: int = Field(default=86_400, ge=1)
+    ttl_buffer_seconds: int = Field(default=3_600, ge=0)
+    inbound_retention_days: int = Field(default=365, ge=1, le=36_500)
     lease_seconds: int = Field(default=60, ge=1)
     send_timeout_seconds: int = Field(default=30, ge=1)
     meta_max_connections: int = Field(default=200, ge=1, le=10_000)

@@ -11,10 +11,12 @@ from core.settings import DatabaseRole, Settings
 from core.store import settlement
 from core.store.database import Pool, open_pool, platform_transaction
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
+from sender.settler.expiry import expire
 from sender.settler.settler import settle
 
 _IDLE_SECONDS: Final = 1.0
 _PARTITION_SECONDS: Final = 3_600.0
+_EXPIRY_SECONDS: Final = 60.0
 _log = get_logger(__name__)
 
 
@@ -34,19 +36,24 @@ async def _run(settings: Settings) -> None:
 
 
 class Rounds:
-    """A round a second, without a rest while there is work; partitions once an hour."""
+    """A round a second, without a rest while there is work; what time ends once a minute."""
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         """Nothing is done yet."""
         self._settings = settings
         self._pool = pool
         self._partitions_at = float("-inf")
+        self._expiry_at = float("-inf")
 
     async def once(self) -> float:
         """One round; returns how long to rest."""
         if time.monotonic() - self._partitions_at >= _PARTITION_SECONDS:
             await self._make_partitions()
             self._partitions_at = time.monotonic()
+        if time.monotonic() - self._expiry_at >= _EXPIRY_SECONDS and not await expire(
+            self._settings, self._pool
+        ):
+            self._expiry_at = time.monotonic()
         return 0.0 if await settle(self._settings, self._pool) else _IDLE_SECONDS
 
     async def _make_partitions(self) -> None:
