@@ -291,6 +291,13 @@ def _json_object(raw: bytes) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def read_send_answer(raw: bytes, *, http_status: int) -> SendAccepted:
+    """What `CloudApi.send_message` makes of an answer that somebody recorded; raises as it does."""
+    answer = _Answer(status=http_status, body=_json_object(raw), retry_after_seconds=None)
+    _raise_unless_accepted(answer)
+    return _accepted(answer)
+
+
 def _raise_unless_accepted(answer: _Answer) -> None:
     if 200 <= answer.status < 300 and ("error" not in answer.body or "messages" in answer.body):
         return

@@ -20,20 +20,38 @@ class Malformed(ValueError):
     """A value isn't what Meta documents; the text names the field."""
 
 
-def parse_json(raw: bytes) -> object:
+def parse_json(raw: bytes, *, strict: bool = False) -> object:
     """The value of a JSON text. Raises Malformed.
 
     orjson refuses lone surrogates, which a profile name may hold, and with them would fall a
-    thousand good neighbours; the standard library reads them.
+    thousand good neighbours; the standard library reads them. For the same reason bytes that are no
+    UTF-8 become replacement characters, and NaN becomes null, unless `strict`.
     """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(raw.decode("utf-8", "replace"), parse_int=_bounded_integer)
-    except (ValueError, RecursionError):
+        return json.loads(
+            raw.decode("utf-8", "strict" if strict else "replace"),
+            parse_int=_bounded_integer,
+            parse_constant=_refuse_constant if strict else _drop_constant,
+        )
+    except RecursionError:
+        raise Malformed("the body is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body isn't JSON: no UTF-8 at byte {error.start}") from None
+    except ValueError:
         raise Malformed("the body isn't JSON") from None
+
+
+def _refuse_constant(name: str) -> None:
+    """Python reads NaN and Infinity; JSON has neither."""
+    raise ValueError(name)
+
+
+def _drop_constant(_name: str) -> None:
+    return None
 
 
 def _bounded_integer(digits: str) -> int | str:

@@ -7,53 +7,30 @@ ids, as read on 2026-09-11.
 """
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from core.domain.consent import stop_word
 from core.domain.ids import PhoneNumberId, WabaId
-from core.domain.message_state import MessageState
-from core.domain.provider_errors import parse_code
-from core.whatsapp import account_webhooks
+from core.whatsapp import account_webhooks, message_webhooks
 from core.whatsapp.json_values import (
     Json,
     Malformed,
     as_object,
-    boolean,
     child,
-    identifier,
-    instant,
     objects,
     optional_identifier,
+    optional_instant,
     parse_json,
     text,
 )
-from core.whatsapp.updates import (
-    BadUpdate,
-    ErrorUpdate,
-    InboundMessage,
-    PreferenceUpdate,
-    Pricing,
-    ReportedError,
-    StatusUpdate,
-    UnknownUpdate,
-    Update,
-)
+from core.whatsapp.places import Place, Reader, bad, unknown
+from core.whatsapp.updates import Update
 
 SIGNATURE_HEADER: Final = "X-Hub-Signature-256"
 _OBJECT: Final = "whatsapp_business_account"
 _SCHEME: Final = "sha256="
 _HEX_LENGTH: Final = 64
-_STATES: Final = {
-    "sent": MessageState.SENT,
-    "delivered": MessageState.DELIVERED,
-    "read": MessageState.READ,
-    # A voice message was listened to, which is more than read.
-    "played": MessageState.READ,
-    "failed": MessageState.FAILED,
-}
 
 
 def verify_signature(
@@ -93,258 +70,113 @@ def _digest(secret: bytes | str, raw_body: bytes) -> bytes:
     return hmac.digest(key, raw_body, "sha256").hex().encode("ascii")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where in the body an update stands, and whose it is."""
-
-    path: str
-    field: str
-    waba_id: WabaId | None = None
-    phone_number_id: PhoneNumberId | None = None
-    occurred_at: datetime | None = None
-
-    def at(self, step: str) -> "_Place":
-        return replace(self, path=f"{self.path}/{step}")
-
-    @property
-    def waba(self) -> WabaId:
-        if self.waba_id is None:
-            raise Malformed("entry.id is missing or not an id")
-        return self.waba_id
-
-    @property
-    def number(self) -> PhoneNumberId:
-        if self.phone_number_id is None:
-            raise Malformed("metadata.phone_number_id is missing or not an id")
-        return self.phone_number_id
-
-
-_Reader = Callable[[Json, _Place], Update]
-
-
 def parse_updates(raw_body: bytes) -> list[Update]:
-    """All updates of one body in their order, each with its position; never raises.
+    """All updates of one body in the order they stand there, each with its position; never raises.
 
     A body that isn't JSON, or isn't about a WhatsApp account, is one BadUpdate.
     """
     try:
-        envelope = as_object(parse_json(raw_body), "the body")
+        return read_envelope(parse_json(raw_body))
+    except Malformed as error:
+        return [bad(Place(path=""), error)]
+
+
+def read_envelope(body: object) -> list[Update]:
+    """The updates of a body that was parsed already; never raises."""
+    try:
+        envelope = as_object(body, "the body")
         if envelope.get("object") != _OBJECT:
             raise Malformed("object isn't whatsapp_business_account")
-        found = list(_entries(envelope))
+        entries = _required_list(envelope, "entry")
     except Malformed as error:
-        return [_bad(_Place(path="", field=""), error)]
+        return [bad(Place(path=""), error)]
+    found = [
+        update
+        for index, item in enumerate(entries)
+        for update in _guarded(item, Place(path=f"/entry/{index}"), _changes)
+    ]
     return [replace(update, position=position) for position, update in enumerate(found)]
 
 
-def _entries(envelope: Json) -> Iterator[Update]:
-    for index, item in enumerate(objects(envelope.get("entry"))):
-        yield from _guarded(item, _Place(path=f"/entry/{index}", field=""), _changes)
-
-
-def _changes(entry: Json, place: _Place) -> Iterator[Update]:
+def _changes(entry: Json, place: Place) -> Iterator[Update]:
     waba = optional_identifier(entry, "id", limit=64)
     owned = replace(
         place,
         waba_id=None if waba is None else WabaId(waba),
-        occurred_at=account_webhooks.entry_time(entry),
+        # There for templates and accounts, usually absent for messages.
+        occurred_at=optional_instant(entry, "time"),
     )
-    for index, item in enumerate(objects(entry.get("changes"))):
+    try:
+        changes = _required_list(entry, "changes")
+    except Malformed as error:
+        yield bad(owned, error)
+        return
+    for index, item in enumerate(changes):
         yield from _guarded(item, owned.at(f"changes/{index}"), _change)
 
 
-def _change(change: Json, place: _Place) -> Iterator[Update]:
-    field = text(change, "field", limit=64) or ""
-    value = as_object(change.get("value"), "value")
+def _change(change: Json, place: Place) -> Iterator[Update]:
+    named = replace(place, field=text(change, "field", limit=64) or "")
+    yield from _guarded(change.get("value"), named.at("value"), _value)
+
+
+def _value(value: Json, place: Place) -> Iterator[Update]:
     number = optional_identifier(child(value, "metadata"), "phone_number_id", limit=64)
-    inside = replace(
-        place,
-        field=field,
-        path=f"{place.path}/value",
-        phone_number_id=None if number is None else PhoneNumberId(number),
-    )
-    if field == "messages":
-        yield from _message_lists(value, inside)
-    elif field == "user_preferences":
-        yield from _each(value, "user_preferences", inside, _preference)
-    else:
-        yield from _single(value, inside)
-
-
-def _message_lists(value: Json, place: _Place) -> Iterator[Update]:
-    lists: tuple[tuple[str, _Reader], ...] = (
-        ("statuses", _status),
-        ("messages", _inbound),
-        ("errors", _trouble),
-    )
-    for name, reader in lists:
-        yield from _each(value, name, place, reader)
-    if not any(name in value for name, _ in lists):
-        yield _unknown(place, "messages without statuses, messages or errors")
-
-
-def _single(value: Json, place: _Place) -> Iterator[Update]:
-    read = account_webhooks.reader_of(place.field)
-    if read is None:
-        yield _unknown(place, "field")
+    inside = replace(place, phone_number_id=None if number is None else PhoneNumberId(number))
+    lists = message_webhooks.lists_of(inside.field)
+    if lists is not None and any(name in value for name in lists):
+        yield from _lists(value, inside, lists)
         return
-    try:
-        yield read(value, place.waba, place.occurred_at, place.field)
-    except Malformed as error:
-        yield _bad(place, error)
+    reader = account_webhooks.reader_of(inside.field) or message_webhooks.reader_of(inside.field)
+    if reader is None:
+        yield unknown(inside, "field" if lists is None else f"none of {', '.join(lists)}")
+        return
+    yield from _guarded_one(value, inside, reader)
+
+
+def _lists(value: Json, place: Place, readers: Mapping[str, Reader]) -> Iterator[Update]:
+    """The lists in the order in which they stand in the value."""
+    for name, listed in value.items():
+        reader = readers.get(name)
+        if reader is None:
+            continue
+        if isinstance(listed, dict):
+            listed = [listed]  # noqa: PLW2901 - one item without its list is an item all the same
+        try:
+            items = objects(listed)
+        except Malformed as error:
+            yield bad(place.at(name), error)
+            continue
+        for index, item in enumerate(items):
+            yield from _guarded_one(item, place, reader, f"{name}/{index}")
 
 
 def _guarded(
-    item: object, place: _Place, read: Callable[[Json, _Place], Iterator[Update]]
+    item: object, place: Place, read: Callable[[Json, Place], Iterator[Update]]
 ) -> Iterator[Update]:
     """What `read` yields, and one BadUpdate where it stops."""
     try:
-        yield from read(as_object(item, "item"), place)
+        yield from read(as_object(item, _step(place)), place)
     except Malformed as error:
-        yield _bad(place, error)
+        yield bad(place, error)
 
 
-def _each(value: Json, name: str, place: _Place, read: _Reader) -> Iterator[Update]:
-    """One update for every item of a list, a BadUpdate for those that can't be read."""
+def _guarded_one(
+    item: object, place: Place, read: Reader, step: str | None = None
+) -> Iterator[Update]:
+    """One update: what `read` makes of the item, or a BadUpdate."""
     try:
-        items = objects(value.get(name))
+        yield read(as_object(item, "the item"), place)
     except Malformed as error:
-        yield _bad(place.at(name), error)
-        return
-    for index, item in enumerate(items):
-        try:
-            yield read(as_object(item, "item"), place)
-        except Malformed as error:
-            yield _bad(place.at(f"{name}/{index}"), error)
+        yield bad(place if step is None else place.at(step), error)
 
 
-def _status(status: Json, place: _Place) -> Update:
-    word = text(status, "status", limit=32) or ""
-    state = _STATES.get(word)
-    if state is None:
-        return _unknown(place, "status")
-    conversation = child(status, "conversation")
-    return StatusUpdate(
-        position=0,
-        waba_id=place.waba,
-        phone_number_id=place.number,
-        wamid=identifier(status, "id"),
-        state=state,
-        occurred_at=instant(status, "timestamp"),
-        callback_token=optional_identifier(status, "biz_opaque_callback_data"),
-        recipient_wa_id=optional_identifier(status, "recipient_id", limit=64),
-        recipient_user_id=optional_identifier(status, "recipient_user_id", limit=160),
-        pricing=_pricing(status.get("pricing") or conversation.get("pricing")),
-        origin=_category(child(conversation, "origin"), "type"),
-        errors=_errors(status),
-    )
+def _required_list(parent: Json, name: str) -> list[object]:
+    if parent.get(name) is None:
+        raise Malformed(f"{name} is missing")
+    return objects(parent[name])
 
 
-def _pricing(value: object) -> Pricing | None:
-    if not isinstance(value, dict):
-        return None
-    return Pricing(
-        billable=boolean(value, "billable"),
-        model=text(value, "pricing_model", limit=32),
-        type=text(value, "type", limit=64),
-        category=_category(value, "category"),
-    )
-
-
-def _category(parent: Json, name: str) -> str | None:
-    """Meta writes authentication-international here and authentication_international there."""
-    value = text(parent, name, limit=64)
-    return None if value is None else value.lower().replace("-", "_")
-
-
-def _errors(parent: Json) -> tuple[ReportedError, ...]:
-    value = parent.get("errors")
-    items = value if isinstance(value, list) else []
-    return tuple(_error(item) for item in items if isinstance(item, dict))
-
-
-def _error(item: Json) -> ReportedError:
-    code = item.get("code")
-    return ReportedError(
-        code=parse_code(code) if isinstance(code, (int, str)) else None,
-        title=text(item, "title") or text(item, "message"),
-        details=text(child(item, "error_data"), "details")
-        or text(item, "error_data")
-        or text(item, "details"),
-    )
-
-
-def _trouble(item: Json, place: _Place) -> Update:
-    return ErrorUpdate(
-        position=0,
-        waba_id=place.waba,
-        phone_number_id=place.phone_number_id,
-        error=_error(item),
-    )
-
-
-def _inbound(message: Json, place: _Place) -> Update:
-    system = child(message, "system")
-    return InboundMessage(
-        position=0,
-        waba_id=place.waba,
-        phone_number_id=place.number,
-        wamid=identifier(message, "id"),
-        kind=text(message, "type", limit=32) or "unknown",
-        occurred_at=instant(message, "timestamp"),
-        from_wa_id=optional_identifier(message, "from", limit=64),
-        from_user_id=optional_identifier(message, "from_user_id", limit=160),
-        reply_to_wamid=optional_identifier(child(message, "context"), "id"),
-        stop_word=_stop_word(message),
-        button_payload=_button_payload(message),
-        from_advertisement=isinstance(message.get("referral"), dict),
-        system_type=text(system, "type", limit=64),
-        new_wa_id=optional_identifier(system, "wa_id", limit=64),
-        new_user_id=optional_identifier(system, "user_id", limit=160),
-    )
-
-
-def _stop_word(message: Json) -> str | None:
-    """Read from what was typed, or from the words of the button that was tapped."""
-    written = (child(message, "text").get("body"), child(message, "button").get("text"))
-    replies = child(message, "interactive")
-    titles = (child(replies, kind).get("title") for kind in ("button_reply", "list_reply"))
-    words = (stop_word(said) for said in (*written, *titles) if isinstance(said, str))
-    return next((word for word in words if word is not None), None)
-
-
-def _button_payload(message: Json) -> str | None:
-    replies = child(message, "interactive")
-    return (
-        text(child(message, "button"), "payload", limit=256)
-        or text(child(replies, "button_reply"), "id", limit=256)
-        or text(child(replies, "list_reply"), "id", limit=256)
-    )
-
-
-def _preference(item: Json, place: _Place) -> Update:
-    wanted = text(item, "value", limit=16)
-    if wanted not in ("stop", "resume"):
-        return _unknown(place, "user_preferences.value")
-    wa_id = optional_identifier(item, "wa_id", limit=64)
-    user_id = optional_identifier(item, "user_id", limit=160)
-    if wa_id is None and user_id is None:
-        raise Malformed("neither wa_id nor user_id says whose preference it is")
-    return PreferenceUpdate(
-        position=0,
-        waba_id=place.waba,
-        phone_number_id=place.phone_number_id,
-        wa_id=wa_id,
-        user_id=user_id,
-        category=text(item, "category", limit=64) or "",
-        stopped=wanted == "stop",
-        occurred_at=instant(item, "timestamp"),
-    )
-
-
-def _unknown(place: _Place, what: str) -> UnknownUpdate:
-    return UnknownUpdate(position=0, waba_id=place.waba_id, field=place.field, what=what)
-
-
-def _bad(place: _Place, error: Malformed) -> BadUpdate:
-    return BadUpdate(position=0, path=place.path, reason=str(error))
+def _step(place: Place) -> str:
+    """The last step of the way to a place that has a name: `entry` of /entry/0."""
+    return next(step for step in reversed(place.path.split("/")) if not step.isdigit())

@@ -35,6 +35,7 @@ def read_status(values: dict[str, object]) -> StatusUpdate:
         waba_id=WabaId(str(values["waba_id"])),
         phone_number_id=PhoneNumberId(str(values["phone_number_id"])),
         wamid=str(values["wamid"]),
+        word=str(values.get("word") or values["state"]),
         state=MessageState(str(values["state"])),
         occurred_at=datetime.fromisoformat(str(values["occurred_at"])),
         callback_token=_text(values["callback_token"]),

@@ -153,7 +153,8 @@ async def _apply_account(
             waba_id=update.waba_id,
             digits=digits,
         )
-    blocks = event in _BLOCKING or _BLOCKING_RESTRICTION in update.restrictions
+    restrictions = [restriction.kind for restriction in update.restrictions]
+    blocks = event in _BLOCKING or _BLOCKING_RESTRICTION in restrictions
     if blocks:
         await dispatch.run(
             connection,
@@ -162,9 +163,9 @@ async def _apply_account(
             waba_id=update.waba_id,
             reason=f"Meta: {event or _BLOCKING_RESTRICTION}",
         )
-    if blocks or update.restrictions or update.violation:
+    if blocks or restrictions or update.violation:
         kind = "account_blocked" if blocks else "account_restricted"
-        text = ", ".join(update.restrictions) or update.violation or event
+        text = ", ".join(restrictions) or update.violation or event
         await _tell(connection, tenant_id, kind, update.waba_id, text)
 
 

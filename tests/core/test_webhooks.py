@@ -12,12 +12,15 @@ from core.domain.message_state import MessageState
 from core.whatsapp.updates import (
     AccountUpdate,
     BadUpdate,
+    CallStatusUpdate,
     ErrorUpdate,
     InboundMessage,
     PreferenceUpdate,
     StatusUpdate,
     TemplateChange,
     TemplateUpdate,
+    UnknownPreference,
+    UnknownStatus,
     UnknownUpdate,
     Update,
 )
@@ -152,10 +155,16 @@ def test_each_documented_status_has_its_state(word: str, state: MessageState) ->
     assert update.state is state
 
 
-@pytest.mark.parametrize("word", ["deleted", "warning", "teleported", None, 7])
+@pytest.mark.parametrize("word", ["deleted", "warning", "teleported", 7])
 def test_an_undocumented_status_is_kept_as_unknown(word: object) -> None:
     update = one(body(change(messages_value(statuses=[status(status=word)]))))
-    assert isinstance(update, UnknownUpdate)
+    assert isinstance(update, UnknownStatus)
+    assert (update.word, update.wamid) == (str(word), "wamid.HBgL")
+
+
+@pytest.mark.parametrize("word", [None, "", [], {}])
+def test_a_status_without_a_word_is_bad(word: object) -> None:
+    assert isinstance(one(body(change(messages_value(statuses=[status(status=word)])))), BadUpdate)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +306,9 @@ def test_a_number_or_account_that_is_missing_makes_the_status_bad() -> None:
 
 def test_call_statuses_are_kept_away_from_messages() -> None:
     value = messages_value(statuses=[status(id="wacid.1", type="call")])
-    assert isinstance(one(body(change(value, "calls"))), UnknownUpdate)
+    update = one(body(change(value, "calls")))
+    assert isinstance(update, CallStatusUpdate)
+    assert (update.call_id, update.word) == ("wacid.1", "delivered")
 
 
 @pytest.mark.parametrize(
@@ -330,7 +341,7 @@ def test_a_preference_is_read_with_phone_or_business_scoped_id() -> None:
         PreferenceUpdate,
         PreferenceUpdate,
         BadUpdate,
-        UnknownUpdate,
+        UnknownPreference,
     ]
     assert isinstance(updates[0], PreferenceUpdate)
     assert updates[0].stopped
@@ -370,7 +381,10 @@ def test_account_updates_tell_limits_restrictions_and_tiers() -> None:
     }
     update = one(body(change(partner, "account_update")))
     assert isinstance(update, AccountUpdate)
-    assert (update.waba_id, update.restrictions) == ("999", ("RESTRICTED_UTILITY_TEMPLATES",))
+    assert update.waba_id == "999"
+    assert [restriction.kind for restriction in update.restrictions] == [
+        "RESTRICTED_UTILITY_TEMPLATES"
+    ]
 
 
 def test_an_unknown_field_is_reported_as_unknown() -> None:
@@ -396,13 +410,34 @@ JSON_VALUES = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["messages", "user_preferences", "account_update", "template_category_update", "calls", ""]
+    [
+        "messages",
+        "user_preferences",
+        "account_update",
+        "template_category_update",
+        "calls",
+        "message_echoes",
+        "group_lifecycle_update",
+        "user_id_update",
+        "",
+    ]
 )
+LISTS = [
+    "statuses",
+    "messages",
+    "errors",
+    "metadata",
+    "user_preferences",
+    "calls",
+    "groups",
+    "message_echoes",
+    "user_id_update",
+]
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["statuses", "messages", "errors", "metadata", "user_preferences"]),
+        st.sampled_from(LISTS),
         st.one_of(JSON_VALUES, st.lists(JSON_VALUES, max_size=3)),
     ),
     FIELDS,

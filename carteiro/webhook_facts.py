@@ -1,0 +1,309 @@
+"""What our own parser reads out of a webhook, as flat facts for people and scripts.
+
+Nothing is parsed here: `core.whatsapp.webhooks` does, as it does for the applier. The keys are
+described in docs/webhooks-in.md. A key that doesn't apply is absent, never null.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from core.domain.ids import PhoneNumberId, WabaId
+from core.whatsapp.updates import (
+    AccountUpdate,
+    BadUpdate,
+    CallStatusUpdate,
+    CallUpdate,
+    EchoUpdate,
+    ErrorUpdate,
+    GroupUpdate,
+    InboundMessage,
+    PreferenceUpdate,
+    Pricing,
+    ReportedError,
+    StatusUpdate,
+    TemplateChange,
+    TemplateUpdate,
+    UnknownPreference,
+    UnknownStatus,
+    UnknownUpdate,
+    Update,
+    UserIdUpdate,
+)
+from core.whatsapp.webhooks import read_envelope
+
+Fact = str | int | bool
+Facts = dict[str, Fact]
+Given = Fact | None
+
+_TEMPLATE_KINDS: Final = {
+    TemplateChange.STATUS: ("message_template_status_update", "template_status"),
+    TemplateChange.QUALITY: ("message_template_quality_update", "template_quality"),
+    TemplateChange.CATEGORY: ("template_category_update", "template_category"),
+    TemplateChange.COMPONENTS: ("message_template_components_update", "template_components"),
+}
+_ACCOUNT_KINDS: Final = {
+    "phone_number_quality_update": "phone_quality",
+    "business_capability_update": "capability",
+}
+
+
+def explain_webhook(body: object) -> list[Facts]:
+    """The events of one webhook body, in its order; an update that can't be read is one of them."""
+    return [_facts(update) for update in read_envelope(body)]
+
+
+def _facts(update: Update) -> Facts:  # noqa: C901 - one case a class, nothing else
+    match update:
+        case StatusUpdate() | UnknownStatus():
+            return _status(update)
+        case InboundMessage():
+            return _message(update)
+        case TemplateUpdate():
+            return _template(update)
+        case AccountUpdate():
+            return _account(update)
+        case PreferenceUpdate() | UnknownPreference():
+            return _preference(update)
+        case UserIdUpdate():
+            return _user_id(update)
+        case CallUpdate():
+            return _call(update)
+        case CallStatusUpdate():
+            return _call_status(update)
+        case EchoUpdate():
+            return _echo(update)
+        case GroupUpdate():
+            return _group(update)
+        case ErrorUpdate():
+            return _error(update)
+        case UnknownUpdate() | BadUpdate():
+            return _other(update)
+
+
+def _other(update: UnknownUpdate | BadUpdate) -> Facts:
+    if isinstance(update, BadUpdate):
+        at, reason = None, f"{update.reason} at {update.path or '/'}"
+    else:
+        # That we don't know the field says the kind already.
+        at, reason = update.occurred_at, "" if update.what == "field" else update.what
+    return _present(
+        update,
+        update.field or None,
+        "other",
+        phone_number_id=update.phone_number_id,
+        ts=_seconds(at),
+        reason=reason or None,
+    )
+
+
+def _status(update: StatusUpdate | UnknownStatus) -> Facts:
+    return _present(
+        update,
+        "messages",
+        "status",
+        phone_number_id=update.phone_number_id,
+        wamid=update.wamid,
+        status=update.word,
+        ts=_seconds(update.occurred_at),
+        recipient=update.recipient_wa_id,
+        recipient_bsuid=update.recipient_user_id,
+        **_first_error(update.errors),
+        **_priced(update.pricing),
+    )
+
+
+def _priced(pricing: Pricing | None) -> dict[str, Given]:
+    if pricing is None:
+        return {}
+    return {
+        "category": pricing.category,
+        "pricing_model": pricing.model,
+        "pricing_type": pricing.type,
+        "billable": pricing.billable,
+    }
+
+
+def _first_error(errors: tuple[ReportedError, ...]) -> dict[str, Given]:
+    """Titles are Meta's; details may quote what was sent and are left out."""
+    return {"code": errors[0].code, "reason": errors[0].title} if errors else {}
+
+
+def _message(update: InboundMessage) -> Facts:
+    told = _first_error(update.errors)
+    if update.is_system:
+        told = {"reason": update.system_type}
+    return _present(
+        update,
+        "messages",
+        "system" if update.is_system else "message",
+        phone_number_id=update.phone_number_id,
+        wamid=update.wamid,
+        ts=_seconds(update.occurred_at),
+        sender=update.from_wa_id,
+        sender_bsuid=update.from_user_id,
+        msg_type=update.kind,
+        **told,
+    )
+
+
+def _template(update: TemplateUpdate) -> Facts:
+    field, kind = _TEMPLATE_KINDS[update.change]
+    reason = {
+        TemplateChange.CATEGORY: update.category_next,
+        TemplateChange.QUALITY: update.previous,
+    }.get(update.change, update.reason)
+    return _present(
+        update,
+        field,
+        kind,
+        status=update.event,
+        ts=_seconds(update.occurred_at),
+        category=update.category_now,
+        template=update.name,
+        template_id=update.meta_template_id,
+        lang=update.language,
+        reason=reason,
+    )
+
+
+def _account(update: AccountUpdate) -> Facts:
+    tier = update.volume_tier
+    told = [restriction.kind for restriction in update.restrictions]
+    told += [update.violation or "", update.ban_state or "", update.messaging_limit or ""]
+    told += [tier.tier] if tier else []
+    return _present(
+        update,
+        update.field,
+        _ACCOUNT_KINDS.get(update.field, "account_update"),
+        status=update.event,
+        ts=_seconds(update.occurred_at),
+        category=tier.category if tier else None,
+        reason=", ".join(word for word in told if word) or None,
+    )
+
+
+def _preference(update: PreferenceUpdate | UnknownPreference) -> Facts:
+    if isinstance(update, UnknownPreference):
+        word = update.word
+    else:
+        word = "stop" if update.stopped else "resume"
+    return _present(
+        update,
+        "user_preferences",
+        "user_preference",
+        phone_number_id=update.phone_number_id,
+        status=word,
+        ts=_seconds(update.occurred_at),
+        sender=update.wa_id,
+        sender_bsuid=update.user_id,
+        category=update.category or None,
+    )
+
+
+def _user_id(update: UserIdUpdate) -> Facts:
+    return _present(
+        update,
+        "user_id_update",
+        "user_id_update",
+        phone_number_id=update.phone_number_id,
+        ts=_seconds(update.occurred_at),
+        sender=update.wa_id,
+        sender_bsuid=update.current_user_id,
+        reason=update.previous_user_id,
+    )
+
+
+def _call(update: CallUpdate) -> Facts:
+    return _present(
+        update,
+        "calls",
+        "call",
+        phone_number_id=update.phone_number_id,
+        wamid=update.call_id,
+        status=update.event,
+        ts=_seconds(update.occurred_at),
+        recipient=update.to_wa_id,
+        recipient_bsuid=update.to_user_id,
+        sender=update.from_wa_id,
+        sender_bsuid=update.from_user_id,
+        **_first_error(update.errors),
+    )
+
+
+def _call_status(update: CallStatusUpdate) -> Facts:
+    return _present(
+        update,
+        "calls",
+        "call_status",
+        phone_number_id=update.phone_number_id,
+        wamid=update.call_id,
+        status=update.word,
+        ts=_seconds(update.occurred_at),
+        recipient=update.recipient_wa_id,
+        recipient_bsuid=update.recipient_user_id,
+    )
+
+
+def _echo(update: EchoUpdate) -> Facts:
+    return _present(
+        update,
+        update.field,
+        "echo",
+        phone_number_id=update.phone_number_id,
+        wamid=update.wamid,
+        ts=_seconds(update.occurred_at),
+        recipient=update.to_wa_id,
+        recipient_bsuid=update.to_user_id,
+        sender=update.from_wa_id,
+        msg_type=update.kind,
+    )
+
+
+def _group(update: GroupUpdate) -> Facts:
+    return _present(
+        update,
+        update.field,
+        "group",
+        phone_number_id=update.phone_number_id,
+        status=update.event,
+        ts=_seconds(update.occurred_at),
+    )
+
+
+def _error(update: ErrorUpdate) -> Facts:
+    return _present(
+        update,
+        update.field,
+        "error",
+        phone_number_id=update.phone_number_id,
+        **_first_error((update.error,)),
+    )
+
+
+def _present(
+    update: Update,
+    field: str | None,
+    kind: str,
+    *,
+    phone_number_id: PhoneNumberId | None = None,
+    **facts: Given,
+) -> Facts:
+    waba_id: WabaId | None = update.waba_id
+    every: dict[str, Given] = {
+        "event": update.position,
+        "field": field,
+        "kind": kind,
+        "waba_id": waba_id,
+        "phone_number_id": phone_number_id,
+        **facts,
+    }
+    return without_absent(every)
+
+
+def without_absent(facts: dict[str, Given]) -> Facts:
+    """The facts that there are."""
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
