@@ -56,6 +56,7 @@ def said(state: MessageState, seconds: int) -> Observation:
         waba_id=WabaId("1"),
         phone_number_id=PhoneNumberId("1"),
         wamid="wamid.1",
+        word=state.value,
         state=state,
         occurred_at=NOON + timedelta(seconds=seconds),
         callback_token=None,
