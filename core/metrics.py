@@ -17,6 +17,12 @@ RECIPIENTS_PLANNED: Final = Counter(
     "carteiro_recipients_planned", "Rows the planner wrote.", ("outcome",)
 )
 TICKETS_PUBLISHED: Final = Counter("carteiro_tickets_published", "Tickets the pacer published.")
+TICKETS_OUTSTANDING: Final = Gauge(
+    "carteiro_tickets_outstanding_messages", "Messages on tickets that no worker has claimed yet."
+)
+PACER_TICK_SECONDS: Final = Histogram(
+    "carteiro_pacer_tick_seconds", "Time of one tick of the leading pacer.", buckets=_SEND_SECONDS
+)
 MESSAGES_CLAIMED: Final = Counter("carteiro_messages_claimed", "Messages claimed by workers.")
 SEND_OUTCOMES: Final = Counter(
     "carteiro_send_outcomes", "Sends by the state they left the message in.", ("state",)

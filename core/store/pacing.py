@@ -1,13 +1,15 @@
 """What the pacer reads and writes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
+from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId
+from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId, WabaId
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -22,26 +24,45 @@ class SendingNumber:
 
     tenant_id: TenantId
     phone_number_id: PhoneNumberId
+    portfolio_id: str
     granted_per_second: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCampaign:
-    """A campaign that may send now; no message of it has an id below `first_id`."""
+    """A campaign that may send its waves up to `released_wave` now.
+
+    No message of it has an id below `first_id`. `urgent`: its people wait for a code.
+    """
 
     tenant_id: TenantId
     campaign_id: CampaignId
     phone_number_id: PhoneNumberId
+    urgent: bool
+    released_wave: int
     first_id: MessageId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedSingle:
-    """A queued message of no campaign."""
+class FeedCursor:
+    """How far one wave of a campaign was read: up to (`after_due`, `after_id`), None being first.
 
-    tenant_id: TenantId
-    phone_number_id: PhoneNumberId
+    The order is (wave, not_before, message id); `limit` is the size of the next page.
+    """
+
+    campaign: RunningCampaign
+    wave: int
+    after_due: datetime | None
+    after_id: MessageId
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueMessage:
+    """A queued message that may go now, and the instant it waited for."""
+
     message_id: MessageId
+    not_before: datetime | None
 
 
 async def try_lead(connection: Connection) -> bool:
@@ -68,28 +89,51 @@ async def list_running_campaigns(connection: Connection) -> list[RunningCampaign
         return await cursor.fetchall()
 
 
-async def list_queued_singles(connection: Connection, *, limit: int) -> list[QueuedSingle]:
-    """Queued messages of no campaign, at most `limit` a number, the oldest first."""
-    async with connection.cursor(row_factory=class_row(QueuedSingle)) as cursor:
-        await cursor.execute(_SQL.list_queued_singles, {"limit": limit})
-        return await cursor.fetchall()
+async def list_due_singles(
+    connection: Connection, wanted: Sequence[tuple[SendingNumber, int]]
+) -> dict[PhoneNumberId, list[MessageId]]:
+    """Queued messages of no campaign, of each number at most as many as wanted, in their order."""
+    found: dict[PhoneNumberId, list[MessageId]] = {}
+    if not wanted:
+        return found
+    cursor = await connection.execute(
+        _SQL.list_due_singles,
+        {
+            "tenant_ids": [number.tenant_id for number, _ in wanted],
+            "phone_number_ids": [number.phone_number_id for number, _ in wanted],
+            "limits": [limit for _, limit in wanted],
+        },
+    )
+    async for phone_number_id, message_id in cast("AsyncIterator[tuple[str, UUID]]", cursor):
+        found.setdefault(PhoneNumberId(phone_number_id), []).append(MessageId(message_id))
+    return found
 
 
-async def list_queued_of_campaign(
-    connection: Connection, campaign: RunningCampaign, *, after: MessageId, limit: int
-) -> list[MessageId]:
-    """The next `limit` messages of a campaign that may go out now, in the order of their ids."""
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            _SQL.list_queued_of_campaign,
-            {
-                "tenant_id": campaign.tenant_id,
-                "campaign_id": campaign.campaign_id,
-                "after": after,
-                "limit": limit,
-            },
-        )
-        return await cursor.fetchall()
+async def list_due_of_campaigns(
+    connection: Connection, cursors: Sequence[FeedCursor]
+) -> list[list[DueMessage]]:
+    """The next page of each cursor, in one statement; rows that are not due are not looked at."""
+    pages: list[list[DueMessage]] = [[] for _ in cursors]
+    if not cursors:
+        return pages
+    rows = await connection.execute(
+        _SQL.list_due_of_campaigns,
+        {
+            "ordinals": list(range(len(cursors))),
+            "tenant_ids": [cursor.campaign.tenant_id for cursor in cursors],
+            "campaign_ids": [cursor.campaign.campaign_id for cursor in cursors],
+            "first_ids": [cursor.campaign.first_id for cursor in cursors],
+            "waves": [cursor.wave for cursor in cursors],
+            "after_dues": [cursor.after_due for cursor in cursors],
+            "after_ids": [cursor.after_id for cursor in cursors],
+            "limits": [cursor.limit for cursor in cursors],
+        },
+    )
+    async for ordinal, message_id, not_before in cast(
+        "AsyncIterator[tuple[int, UUID, datetime | None]]", rows
+    ):
+        pages[ordinal].append(DueMessage(message_id=MessageId(message_id), not_before=not_before))
+    return pages
 
 
 async def list_still_queued(
@@ -116,3 +160,25 @@ async def raise_grants(connection: Connection) -> int:
     """Give throttled numbers a little of their rate back; returns how many rose."""
     cursor = await connection.execute(_SQL.raise_grants)
     return cursor.rowcount
+
+
+async def end_pauses(connection: Connection) -> int:
+    """Lift the pauses of numbers that are over, and close their alerts; returns how many ended."""
+    cursor = await connection.execute(_SQL.end_pauses)
+    row = await cursor.fetchone()
+    return int(str(row[0])) if row else 0
+
+
+async def rest_account(
+    connection: Connection, *, tenant_id: TenantId, waba_id: WabaId, seconds: int, reason: str
+) -> None:
+    """All numbers of an account rest: the next call of any would meet the same limit."""
+    await connection.execute(
+        _SQL.rest_account,
+        {"tenant_id": tenant_id, "waba_id": waba_id, "seconds": seconds, "reason": reason},
+    )
+
+
+async def slow_every_number(connection: Connection) -> None:
+    """All numbers of all tenants send less: our app's own limit was met."""
+    await connection.execute(_SQL.slow_every_number)

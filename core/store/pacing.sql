@@ -11,12 +11,13 @@ select
     set_config('tcp_keepalives_count', '2', false)
 
 -- list_numbers --
--- Numbers that may send now, with their grant.
+-- Numbers that may send now, with their grant and the portfolio whose limit they share.
 -- cross-tenant: one pacer serves every tenant
 select
     number.tenant_id,
     number.phone_number_id,
-    number.granted_per_second
+    account.portfolio_id,
+    least(number.granted_per_second, number.throughput_per_second) as granted_per_second
 from app.phone_numbers as number
 inner join app.tenants as tenant on number.tenant_id = tenant.tenant_id
 inner join app.whatsapp_accounts as account
@@ -25,15 +26,32 @@ inner join app.whatsapp_accounts as account
 where tenant.status = 'active'
     and account.blocked_reason is null
     and (number.paused_until is null or number.paused_until <= now())
+    and not exists (
+        select 1
+        from ops.switches as switch
+        where switch.lifted_at is null
+            and switch.expires_at > now()
+            and (
+                switch.scope = 'everything'
+                or (switch.scope = 'tenant' and switch.tenant_id = number.tenant_id)
+                or (
+                    switch.scope = 'number'
+                    and switch.tenant_id = number.tenant_id
+                    and switch.subject = number.phone_number_id
+                )
+            )
+    )
 order by number.tenant_id, number.phone_number_id
 
 -- list_running_campaigns --
--- Campaigns that may send now, and the lowest message id their plan can hold.
+-- Campaigns that may send now, which waves of them, and the lowest id their plan can hold.
 -- cross-tenant: one pacer serves every tenant
 select
     campaign.tenant_id,
     campaign.campaign_id,
     campaign.phone_number_id,
+    campaign.category = 'authentication' as urgent,
+    campaign.released_wave,
     app.uuid7_floor(campaign.created_at - interval '1 minute') as first_id
 from app.campaigns as campaign
 left join app.templates as template
@@ -41,32 +59,69 @@ left join app.templates as template
     and campaign.template_id = template.template_id
 where campaign.status = 'running'
     and campaign.finished_at is null
-    and (campaign.scheduled_at is null or campaign.scheduled_at <= now())
+    -- With local delivery each row has its own hour.
+    and (
+        campaign.local_delivery
+        or campaign.scheduled_at is null
+        or campaign.scheduled_at <= now()
+    )
     and template.halted_reason is null
+    and not exists (
+        select 1
+        from ops.switches as switch
+        where switch.lifted_at is null
+            and switch.expires_at > now()
+            and switch.scope = 'campaign'
+            and switch.tenant_id = campaign.tenant_id
+            and switch.subject = campaign.campaign_id::text
+    )
 order by campaign.launched_at, campaign.campaign_id
 
--- list_queued_of_campaign --
--- The next queued messages of a campaign after a cursor; the cursor is only a hint.
-select m.message_id
-from app.messages as m
-where m.tenant_id = %(tenant_id)s
-    and m.campaign_id = %(campaign_id)s
-    and m.message_id > %(after)s
-    and m.state = 'queued'
-    and (m.not_before is null or m.not_before <= now())
-order by m.message_id
-limit %(limit)s
-
--- list_queued_singles --
--- The oldest queued messages without a campaign, up to a limit a number.
--- cross-tenant: one pacer serves every tenant
+-- list_due_of_campaigns --
+-- For each cursor (a wave of a campaign), the next queued messages that may go by now.
 select
-    number.tenant_id,
+    cursor.ordinal,
+    due.message_id,
+    due.not_before
+from unnest(
+    %(ordinals)s::integer[],
+    %(tenant_ids)s::uuid[],
+    %(campaign_ids)s::uuid[],
+    %(first_ids)s::uuid[],
+    %(waves)s::smallint[],
+    %(after_dues)s::timestamptz[],
+    %(after_ids)s::uuid[],
+    %(limits)s::integer[]
+) as cursor (
+    ordinal, tenant_id, campaign_id, first_id, wave, after_due, after_id, page_size
+)
+cross join lateral (
+    select m.message_id, m.not_before
+    from app.messages as m
+    where m.tenant_id = cursor.tenant_id
+        and m.campaign_id = cursor.campaign_id
+        and m.wave = cursor.wave
+        and m.state = 'queued'
+        -- Prunes the partitions of earlier weeks.
+        and m.message_id >= cursor.first_id
+        and coalesce(m.not_before, '-infinity') <= now()
+        and (coalesce(m.not_before, '-infinity'), m.message_id)
+        > (coalesce(cursor.after_due, '-infinity'), cursor.after_id)
+    order by coalesce(m.not_before, '-infinity'), m.message_id
+    limit cursor.page_size
+) as due
+order by cursor.ordinal, coalesce(due.not_before, '-infinity'), due.message_id
+
+-- list_due_singles --
+-- For each of these numbers, the next queued messages without a campaign that may go by now.
+select
     number.phone_number_id,
     single.message_id
-from app.phone_numbers as number
+from unnest(
+    %(tenant_ids)s::uuid[], %(phone_number_ids)s::text[], %(limits)s::integer[]
+) as number (tenant_id, phone_number_id, page_size)
 cross join lateral (
-    select m.message_id
+    select m.message_id, m.not_before
     from app.messages as m
     left join app.templates as template
         on m.tenant_id = template.tenant_id
@@ -75,14 +130,16 @@ cross join lateral (
         and m.phone_number_id = number.phone_number_id
         and m.campaign_id is null
         and m.state = 'queued'
-        and (m.not_before is null or m.not_before <= now())
+        and coalesce(m.not_before, '-infinity') <= now()
         -- What no worker may claim must not fill the limit before what may go.
         and (template.halted_reason is null or m.expires_at <= now())
-        -- Meta keeps nothing longer than 30 days; older partitions need no look.
+        -- Meta keeps nothing longer than 30 days; older and future partitions need no look.
         and m.message_id >= app.uuid7_floor(now() - interval '31 days')
-    order by m.message_id
-    limit %(limit)s
+        and m.message_id <= app.uuid7_floor(now() + interval '1 hour')
+    order by coalesce(m.not_before, '-infinity'), m.message_id
+    limit number.page_size
 ) as single
+order by number.phone_number_id, coalesce(single.not_before, '-infinity'), single.message_id
 
 -- list_still_queued --
 -- Which of these messages nobody has claimed yet: one message stands for its ticket.
@@ -106,3 +163,70 @@ set granted_per_second = least(
 )
 where granted_per_second < throughput_per_second
     and (throttled_at is null or throttled_at < now() - interval '3 seconds')
+
+-- end_pauses --
+-- Lifts the pauses that are over and closes what they told people; returns how many ended.
+-- cross-tenant: one pacer keeps house for every tenant
+with ended as (
+    update app.phone_numbers as number
+    set
+        paused_until = null,
+        pause_reason = null
+    from (
+        select paused.tenant_id, paused.phone_number_id, paused.paused_until
+        from app.phone_numbers as paused
+        where paused.paused_until <= now()
+        order by paused.tenant_id, paused.phone_number_id
+        for update skip locked
+    ) as over
+    where number.tenant_id = over.tenant_id
+        and number.phone_number_id = over.phone_number_id
+    returning number.tenant_id, number.phone_number_id, over.paused_until
+),
+
+closed as (
+    update app.alerts as alert
+    set closed_at = ended.paused_until
+    from ended
+    where alert.tenant_id = ended.tenant_id
+        and alert.kind = 'number_paused'
+        and alert.subject = ended.phone_number_id
+        and alert.closed_at is null
+)
+
+select count(*) as numbers
+from ended
+
+-- rest_account --
+-- After an account-wide limit: its numbers rest for the time Meta gave.
+update app.phone_numbers
+set
+    paused_until = greatest(
+        coalesce(paused_until, now()),
+        now() + make_interval(secs => %(seconds)s::double precision)
+    ),
+    pause_reason = %(reason)s
+where (tenant_id, phone_number_id) in (
+    select resting.tenant_id, resting.phone_number_id
+    from app.phone_numbers as resting
+    where resting.tenant_id = %(tenant_id)s
+        and resting.waba_id = %(waba_id)s
+    order by resting.tenant_id, resting.phone_number_id
+    for update
+)
+
+-- slow_every_number --
+-- After an app-wide limit: everybody sends less, at most once a second however many sends met it.
+-- cross-tenant: the limit is our app's, whichever tenant met it
+update app.phone_numbers
+set
+    granted_per_second = greatest(1, round(granted_per_second * 0.7, 2)),
+    throttled_at = now()
+where (tenant_id, phone_number_id) in (
+    select slower.tenant_id, slower.phone_number_id
+    from app.phone_numbers as slower
+    where slower.throttled_at is null
+        or slower.throttled_at < now() - interval '1 second'
+    order by slower.tenant_id, slower.phone_number_id
+    for update skip locked
+)

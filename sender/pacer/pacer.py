@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -10,26 +10,20 @@ from typing import Final
 from core.broker.connection import TicketPublisher
 from core.broker.envelopes import MAX_MESSAGES, Ticket
 from core.clock import utc_now
-from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId, new_id
-from core.metrics import TICKETS_PUBLISHED
+from core.domain.ids import CampaignId, MessageId, PhoneNumberId, new_id
+from core.metrics import PACER_TICK_SECONDS, TICKETS_OUTSTANDING, TICKETS_PUBLISHED
 from core.store import pacing
 from core.store.database import Connection
 from core.store.pacing import SendingNumber
-from sender.pacer.feeds import Feed
-from sender.pacer.scheduling import (
-    OUTSTANDING_SECONDS,
-    Bucket,
-    Issued,
-    Outstanding,
-    RoundRobin,
-)
+from sender.pacer.catalogue import Catalogue
+from sender.pacer.fairness import QUANTUM, SINGLES_QUANTUM, FairShare, Flow
+from sender.pacer.feeds import Feed, read_ahead
+from sender.pacer.outstanding import Issued, Outstanding
+from sender.pacer.scheduling import OUTSTANDING_SECONDS, Workers
 
 _TICKET_SECONDS: Final = 10.0
-_CATALOGUE_SECONDS: Final = 0.5
-_GRANT_SECONDS: Final = 1.0
-_SINGLES_A_NUMBER: Final = 200
-_LEAST_OUTSTANDING: Final = 1_000
-_DRAIN_SECONDS: Final = 1.5
+_PUBLISHING_SECONDS: Final = 2.0
+"""A tick publishes no longer than this: the session of a leader that is silent for 6 s ends."""
 
 
 class Pacer:
@@ -43,46 +37,24 @@ class Pacer:
         """`connection` is in autocommit mode and holds the leader's lock."""
         self._connection = connection
         self._publisher = publisher
-        self._numbers: list[SendingNumber] = []
-        self._feeds: dict[CampaignId, Feed] = {}
-        self._buckets: dict[PhoneNumberId, Bucket] = {}
-        self._turns: dict[PhoneNumberId, RoundRobin] = defaultdict(RoundRobin)
+        self._catalogue = Catalogue(connection)
+        self._singles_turns = FairShare[PhoneNumberId](quantum=SINGLES_QUANTUM)
+        self._campaign_turns = FairShare[CampaignId]()
         self._outstanding = Outstanding()
-        self._catalogue_at = float("-inf")
-        self._grants_at = float("-inf")
-        self._drained_per_second = 0.0
+        self._workers = Workers()
         self._ticked_at = time.monotonic()
-        self._first_number = 0
 
     async def tick(self) -> int:
         """Publish what is due; returns how many messages got a ticket. Raises BrokerUnavailable."""
         at = time.monotonic()
-        await self._refresh(at)
+        await self._catalogue.refresh(at, outstanding=self._outstanding.of_number)
         await self._settle(at)
-        issued = await self._issue_singles(at)
-        issued += await self._issue_campaigns(at)
+        self._catalogue.refill(at)
+        issued = await self._publish(await self._choose_singles(at))
+        issued += await self._publish(await self._choose_campaigns(at))
+        TICKETS_OUTSTANDING.set(self._outstanding.singles + self._outstanding.campaigns)
+        PACER_TICK_SECONDS.observe(time.monotonic() - at)
         return issued
-
-    async def _refresh(self, at: float) -> None:
-        """Read who may send, and raise throttled grants."""
-        if at - self._grants_at >= _GRANT_SECONDS:
-            self._grants_at = at
-            await pacing.raise_grants(self._connection)
-        if at - self._catalogue_at < _CATALOGUE_SECONDS:
-            return
-        self._catalogue_at = at
-        self._numbers = await pacing.list_numbers(self._connection)
-        running = await pacing.list_running_campaigns(self._connection)
-        self._feeds = {
-            campaign.campaign_id: self._feeds.get(campaign.campaign_id) or Feed(campaign=campaign)
-            for campaign in running
-        }
-        for number in self._numbers:
-            rate = float(number.granted_per_second)
-            bucket = self._buckets.setdefault(
-                number.phone_number_id, Bucket(rate=rate, updated_at=at)
-            )
-            bucket.refill(rate=rate, at=at)
 
     async def _settle(self, at: float) -> None:
         """Learn which tickets were claimed: one message of each stands for it."""
@@ -93,113 +65,179 @@ class Pacer:
             self._connection,
             [(ticket.tenant_id, message_id) for message_id, ticket in probes.items()],
         )
-        claimed = 0
+        taken = 0
         for message_id, ticket in probes.items():
             if message_id not in waiting:
-                claimed += len(ticket.message_ids)
+                taken += len(ticket.message_ids)
                 self._outstanding.settle(ticket.ticket_id)
         self._outstanding.expire(at)
-        elapsed = max(at - self._ticked_at, 0.001)
+        self._workers.observe(taken=taken, elapsed=at - self._ticked_at)
         self._ticked_at = at
-        weight = min(1.0, elapsed)
-        self._drained_per_second += weight * (claimed / elapsed - self._drained_per_second)
 
-    async def _issue_singles(self, at: float) -> int:
-        singles = await pacing.list_queued_singles(self._connection, limit=_SINGLES_A_NUMBER)
-        known = self._outstanding.message_ids()
-        by_number: dict[tuple[TenantId, PhoneNumberId], list[MessageId]] = defaultdict(list)
-        for single in singles:
-            if single.message_id not in known:
-                by_number[(single.tenant_id, single.phone_number_id)].append(single.message_id)
-        issued = 0
-        for number in self._numbers:
-            ids = by_number.get((number.tenant_id, number.phone_number_id))
-            if ids:
-                bucket = self._refilled(number, at)
-                issued += await self._publish(number, None, ids[: bucket.for_singles()], at)
-        return issued
-
-    async def _issue_campaigns(self, at: float) -> int:
-        by_number: dict[PhoneNumberId, list[Feed]] = defaultdict(list)
-        for feed in self._feeds.values():
-            by_number[feed.campaign.phone_number_id].append(feed)
-        issued = 0
-        for number in self._rotated():
-            feeds = by_number.get(number.phone_number_id)
-            room = self._room(number)
-            if feeds and room > 0:
-                bucket = self._refilled(number, at)
-                tokens = min(bucket.for_campaigns(), room)
-                issued += await self._issue_number(number, feeds, tokens, at)
-        return issued
-
-    async def _issue_number(
-        self, number: SendingNumber, feeds: Sequence[Feed], tokens: int, at: float
-    ) -> int:
-        if tokens <= 0:
-            return 0
-        waiting: dict[CampaignId, int] = {}
-        for feed in feeds:
-            campaign_id = feed.campaign.campaign_id
-            count = await feed.prepare(
-                self._connection,
-                wanted=tokens,
-                outstanding=self._outstanding.of_campaign(campaign_id),
-                at=at,
+    async def _choose_singles(self, at: float) -> list[Issued]:
+        """Singles go before every campaign; tenants, then their numbers, take turns."""
+        room = self._workers.room_for_singles(singles=self._outstanding.singles)
+        tokens = {
+            number: min(room, self._catalogue.buckets[number].for_singles())
+            for number in self._catalogue.numbers
+        }
+        # What has a ticket stands first in the order and must not hide what has none.
+        due = await pacing.list_due_singles(
+            self._connection,
+            [
+                (number, tokens[key] + self._outstanding.singles_of_number(key))
+                for key, number in self._catalogue.numbers.items()
+                if tokens[key] > 0
+            ],
+        )
+        waiting = {
+            number: [message_id for message_id in ids if message_id not in self._outstanding]
+            for number, ids in due.items()
+        }
+        flows = [
+            Flow(
+                key=number,
+                tenant_id=self._catalogue.numbers[number].tenant_id,
+                waiting=min(len(ids), tokens[number]),
             )
-            if count:
-                waiting[campaign_id] = count
-        issued = 0
-        shares = self._turns[number.phone_number_id].share(tokens, waiting)
-        for campaign_id, count in shares.items():
-            ids = self._feeds[campaign_id].take(count)
-            issued += await self._publish(number, campaign_id, ids, at)
-        return issued
+            for number, ids in waiting.items()
+            if ids
+        ]
+        batch: list[Issued] = []
+        for key, count in self._singles_turns.share(room, flows, {}).items():
+            batch += self._issue(self._catalogue.numbers[key], None, waiting[key][:count], at)
+        return batch
 
-    async def _publish(
+    async def _choose_campaigns(self, at: float) -> list[Issued]:
+        """Tenants, then their campaigns, take turns with what the workers can take."""
+        room = self._workers.room_for_campaigns(
+            singles=self._outstanding.singles, campaigns=self._outstanding.campaigns
+        )
+        budgets = self._budgets(at)
+        ready = self._wanted(room, budgets)
+        await read_ahead(self._connection, ready, ticketed=self._outstanding.__contains__, at=at)
+        flows = [
+            Flow(
+                key=feed.campaign.campaign_id,
+                tenant_id=feed.campaign.tenant_id,
+                waiting=feed.waiting,
+                budgets=self._budget_names(feed, budgets),
+            )
+            for feed, _ in ready
+            if feed.waiting
+        ]
+        batch: list[Issued] = []
+        for campaign_id, count in self._campaign_turns.share(room, flows, budgets).items():
+            feed = self._catalogue.feeds[campaign_id]
+            number = self._catalogue.numbers[feed.campaign.phone_number_id]
+            batch += self._issue(number, campaign_id, feed.take(count), at)
+            self._take_head_room(number, count, at)
+        return batch
+
+    def _wanted(self, room: int, budgets: dict[str, int]) -> list[tuple[Feed, int]]:
+        """The campaigns that may be given something now, and how many ids to have ready of each.
+
+        Those of one number divide its tokens, so each needs a share of them at hand, not all.
+        """
+        named = [
+            (feed, names)
+            for feed in self._catalogue.feeds.values()
+            if (names := self._budget_names(feed, budgets))
+        ]
+        sharing = Counter(feed.campaign.phone_number_id for feed, _ in named if not feed.idle)
+        wanted = []
+        for feed, names in named:
+            most = min(room, *(budgets[name] for name in names))
+            share = 2 * most // max(1, sharing[feed.campaign.phone_number_id])
+            if most > 0:
+                wanted.append((feed, min(most, max(QUANTUM, share))))
+        return wanted
+
+    def _budgets(self, at: float) -> dict[str, int]:
+        """What bounds campaigns: tokens of each number that has saved a piece, and head-room."""
+        budgets: dict[str, int] = {}
+        for key, number in self._catalogue.numbers.items():
+            bucket = self._catalogue.buckets[key]
+            room = max(1, int(bucket.rate * OUTSTANDING_SECONDS))
+            room -= self._outstanding.of_number(key)
+            if room > 0 and bucket.for_singles() >= bucket.piece():
+                budgets[f"number/{key}"] = min(room, bucket.for_singles())
+            if room > 0 and bucket.for_campaigns() >= bucket.piece():
+                budgets[f"unreserved/{key}"] = min(room, bucket.for_campaigns())
+            head_room = self._catalogue.head_room.get(number.portfolio_id)
+            if head_room is not None:
+                budgets[f"portfolio/{number.portfolio_id}"] = head_room.allowance(at)
+        return budgets
+
+    def _budget_names(self, feed: Feed, budgets: dict[str, int]) -> tuple[str, ...]:
+        """The budgets of a campaign; none at all when its number has nothing to give now."""
+        key = feed.campaign.phone_number_id
+        number = self._catalogue.numbers.get(key)
+        needed = [f"number/{key}"]
+        if not feed.campaign.urgent:
+            needed.append(f"unreserved/{key}")
+        if number is None or not all(name in budgets for name in needed):
+            return ()
+        portfolio = f"portfolio/{number.portfolio_id}"
+        return (*needed, portfolio) if portfolio in budgets else tuple(needed)
+
+    def _take_head_room(self, number: SendingNumber, count: int, at: float) -> None:
+        head_room = self._catalogue.head_room.get(number.portfolio_id)
+        if head_room is not None:
+            head_room.take(count, at)
+
+    def _issue(
         self,
         number: SendingNumber,
         campaign_id: CampaignId | None,
         ids: Sequence[MessageId],
         at: float,
-    ) -> int:
-        for start in range(0, len(ids), MAX_MESSAGES):
-            now = utc_now()
-            ticket = Ticket(
-                ticket_id=new_id(),
-                tenant_id=number.tenant_id,
-                phone_number_id=number.phone_number_id,
-                message_ids=tuple(ids[start : start + MAX_MESSAGES]),
-                issued_at=now,
-                expires_at=now + timedelta(seconds=_TICKET_SECONDS),
+    ) -> list[Issued]:
+        """Tickets for these messages; their tokens are spent."""
+        now = utc_now()
+        self._catalogue.buckets[number.phone_number_id].take(len(ids))
+        return [
+            Issued(
+                ticket=Ticket(
+                    ticket_id=new_id(),
+                    tenant_id=number.tenant_id,
+                    phone_number_id=number.phone_number_id,
+                    message_ids=tuple(ids[start : start + MAX_MESSAGES]),
+                    issued_at=now,
+                    expires_at=now + timedelta(seconds=_TICKET_SECONDS),
+                ),
+                campaign_id=campaign_id,
+                expires_at=at + _TICKET_SECONDS,
             )
-            self._buckets[number.phone_number_id].take(len(ticket.message_ids))
-            # In doubt after an error, like any publish: counted as outstanding until it expires.
-            self._outstanding.add(
-                Issued(ticket=ticket, campaign_id=campaign_id, expires_at=at + _TICKET_SECONDS)
-            )
-            await asyncio.to_thread(self._publisher.publish, ticket)
-            TICKETS_PUBLISHED.inc()
-        return len(ids)
+            for start in range(0, len(ids), MAX_MESSAGES)
+        ]
 
-    def _refilled(self, number: SendingNumber, at: float) -> Bucket:
-        bucket = self._buckets[number.phone_number_id]
-        bucket.refill(rate=float(number.granted_per_second), at=at)
-        return bucket
+    async def _publish(self, batch: Sequence[Issued]) -> int:
+        """Publish one after the other, each confirmed; returns the messages that have a ticket.
 
-    def _room(self, number: SendingNumber) -> int:
-        """Messages that may still wait for a worker: a second of this number's rate, and in all no
-        more than the workers have lately drained in a second and a half."""
-        rate = float(number.granted_per_second)
-        own = max(1, int(rate * OUTSTANDING_SECONDS)) - self._outstanding.of_number(
-            number.phone_number_id
-        )
-        limit = max(_LEAST_OUTSTANDING, int(self._drained_per_second * _DRAIN_SECONDS))
-        return min(own, limit - self._outstanding.total())
+        What was not even tried, after an error or for want of time, comes round again at once. The
+        ticket at which it broke is in doubt and counts as outstanding until it expires.
+        """
+        tried = 0
 
-    def _rotated(self) -> list[SendingNumber]:
-        """The numbers, beginning each time with another, so that none is always last."""
-        if not self._numbers:
-            return []
-        self._first_number = (self._first_number + 1) % len(self._numbers)
-        return [*self._numbers[self._first_number :], *self._numbers[: self._first_number]]
+        def publish_all() -> None:
+            nonlocal tried
+            end = time.monotonic() + _PUBLISHING_SECONDS
+            for issued in batch:
+                if time.monotonic() >= end:
+                    return
+                tried += 1
+                self._publisher.publish(issued.ticket)
+                TICKETS_PUBLISHED.inc()
+
+        if not batch:
+            return 0
+        try:
+            await asyncio.to_thread(publish_all)
+        finally:
+            for issued in batch[:tried]:
+                self._outstanding.add(issued)
+            for issued in batch[tried:]:
+                key = issued.ticket.phone_number_id
+                self._catalogue.buckets[key].take(-len(issued.ticket.message_ids))
+        return sum(len(issued.ticket.message_ids) for issued in batch[:tried])

@@ -1,16 +1,10 @@
-"""The pacer's arithmetic, without clock, database or broker: buckets, fairness, outstanding work.
+"""The pacer's arithmetic, without clock, database or broker: buckets and the workers' capacity.
 
 Time is a number of seconds from a monotonic clock, handed in.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
-
-from core.broker.envelopes import Ticket
-from core.domain.ids import CampaignId
 
 BURST_SECONDS: Final = 0.5
 """How much unused rate a number may save: half a second, so that Meta sees no burst."""
@@ -18,7 +12,17 @@ RESERVED_SHARE: Final = 0.2
 """Campaigns leave a fifth of the bucket to single messages, which thus find tokens at once."""
 OUTSTANDING_SECONDS: Final = 1.0
 """Unclaimed work a number may have with the workers; a pause acts at once, a queue stays short."""
-_QUANTUM: Final = 20
+PIECE_SECONDS: Final = 0.25
+"""Campaigns of a number are served in pieces of this much of its rate, so that a thousand slow
+numbers need thousands of tickets a second, not ten thousand."""
+DRAINED_SECONDS: Final = 1.0
+"""All workers together hold no more unclaimed work than they took in this time."""
+LEAST_OUTSTANDING: Final = 200
+"""What they may hold before anybody knows how fast they are."""
+CAMPAIGNS_SHARE: Final = 0.2
+"""Of the workers, what no flood of single messages takes from the campaigns."""
+TRICKLE: Final = 20
+"""Messages a second of a portfolio without head-room: some need none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,113 +52,64 @@ class Bucket:
         """Tokens a campaign may take: what lies above the reserve."""
         return max(0, int(self.tokens - RESERVED_SHARE * self.capacity))
 
+    def piece(self) -> int:
+        """Messages of campaigns that go out together when as many wait; the bucket can hold it."""
+        return max(1, int(self.rate * PIECE_SECONDS))
+
     def take(self, count: int) -> None:
         """Spend tokens."""
         self.tokens -= count
 
 
 @dataclass(slots=True)
-class RoundRobin:
-    """Turns of one quantum each over the campaigns of one number, carried on from call to call.
+class Workers:
+    """How much the workers may hold, from how much they lately took.
 
-    A message costs one token whoever sends it, so deficit round robin needs no more than to
-    remember whose turn it is and what is left of it.
+    Takes claims for work done: a worker claims no more than it can send at once.
     """
 
-    _order: deque[CampaignId] = field(default_factory=deque)
-    _left_of_turn: int = _QUANTUM
+    _taken_per_second: float = 0.0
 
-    def share(self, tokens: int, waiting: Mapping[CampaignId, int]) -> dict[CampaignId, int]:
-        """Divide `tokens` over the campaigns that have messages waiting."""
-        self._keep(waiting)
-        shares = dict.fromkeys(waiting, 0)
-        left = min(tokens, sum(waiting.values()))
-        while left > 0:
-            campaign = self._order[0]
-            wanted = waiting[campaign] - shares[campaign]
-            given = min(left, wanted, self._left_of_turn)
-            shares[campaign] += given
-            left -= given
-            self._left_of_turn -= given
-            if self._left_of_turn == 0 or given == wanted:
-                self._order.rotate(-1)
-                self._left_of_turn = _QUANTUM
-        return {campaign: count for campaign, count in shares.items() if count}
+    def observe(self, *, taken: int, elapsed: float) -> None:
+        """They took so many messages in so many seconds."""
+        elapsed = max(elapsed, 0.001)
+        self._taken_per_second += min(1.0, elapsed) * (taken / elapsed - self._taken_per_second)
 
-    def _keep(self, waiting: Mapping[CampaignId, int]) -> None:
-        if self._order and self._order[0] not in waiting:
-            self._left_of_turn = _QUANTUM
-        known = [campaign for campaign in self._order if campaign in waiting]
-        self._order = deque([*known, *(campaign for campaign in waiting if campaign not in known)])
+    @property
+    def limit(self) -> int:
+        """Messages that may wait with them: a second of their work."""
+        return max(LEAST_OUTSTANDING, int(self._taken_per_second * DRAINED_SECONDS))
+
+    def room_for_singles(self, *, singles: int) -> int:
+        """More singles they may be given: what campaigns have waiting does not keep them out."""
+        return max(0, self.limit - singles)
+
+    def room_for_campaigns(self, *, singles: int, campaigns: int) -> int:
+        """More of campaigns: what singles leave, and never less than the campaigns' own share."""
+        kept = int(self.limit * CAMPAIGNS_SHARE) - campaigns
+        return max(0, self.limit - singles - campaigns, kept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """A ticket the workers may still have."""
+@dataclass(slots=True, kw_only=True)
+class HeadRoom:
+    """People a limited portfolio may still begin to write to, as last measured.
 
-    ticket: Ticket
-    campaign_id: CampaignId | None
-    expires_at: float
+    A message to somebody already reached, or in an open window, needs no room, and only the claim
+    knows which those are: so a trickle goes on when nothing is left. What it may not send the claim
+    puts off until there is room, and nobody meets it twice.
+    """
 
+    free: int
+    trickled_at: float = float("-inf")
 
-@dataclass(slots=True)
-class Outstanding:
-    """Tickets that were issued and, as far as we know, not yet claimed. Lost with the process."""
+    def allowance(self, at: float) -> int:
+        """Messages campaigns of this portfolio may be given now."""
+        if self.free > 0:
+            return self.free
+        return TRICKLE if at - self.trickled_at >= 1.0 else 0
 
-    _tickets: dict[UUID, Issued] = field(default_factory=dict)
-    _by_number: dict[str, int] = field(default_factory=dict)
-    _by_campaign: dict[CampaignId, int] = field(default_factory=dict)
-
-    def add(self, issued: Issued) -> None:
-        """Remember a ticket that was published."""
-        self._tickets[issued.ticket.ticket_id] = issued
-        self._count(issued, len(issued.ticket.message_ids))
-
-    def settle(self, ticket_id: UUID) -> None:
-        """Forget a ticket: its messages were claimed."""
-        issued = self._tickets.pop(ticket_id, None)
-        if issued:
-            self._count(issued, -len(issued.ticket.message_ids))
-
-    def expire(self, at: float) -> int:
-        """Forget tickets that no worker takes any more; returns how many."""
-        late = [key for key, issued in self._tickets.items() if issued.expires_at <= at]
-        for key in late:
-            self.settle(key)
-        return len(late)
-
-    def tickets(self) -> Iterable[Issued]:
-        """All of them."""
-        return list(self._tickets.values())
-
-    def of_number(self, phone_number_id: str) -> int:
-        """Messages of a number that wait for a worker."""
-        return self._by_number.get(phone_number_id, 0)
-
-    def of_campaign(self, campaign_id: CampaignId) -> int:
-        """Messages of a campaign that wait for a worker."""
-        return self._by_campaign.get(campaign_id, 0)
-
-    def total(self) -> int:
-        """Messages of all numbers that wait for a worker."""
-        return sum(self._by_number.values())
-
-    def message_ids(self) -> set[UUID]:
-        """Singles that have a ticket already."""
-        return {
-            message_id
-            for issued in self._tickets.values()
-            if issued.campaign_id is None
-            for message_id in issued.ticket.message_ids
-        }
-
-    def _count(self, issued: Issued, change: int) -> None:
-        number = issued.ticket.phone_number_id
-        self._by_number[number] = self._by_number.get(number, 0) + change
-        if self._by_number[number] == 0:
-            del self._by_number[number]
-        campaign = issued.campaign_id
-        if campaign is not None:
-            self._by_campaign[campaign] = self._by_campaign.get(campaign, 0) + change
-            if self._by_campaign[campaign] == 0:
-                del self._by_campaign[campaign]
+    def take(self, count: int, at: float) -> None:
+        """So many were given."""
+        if self.free <= 0:
+            self.trickled_at = at
+        self.free = max(0, self.free - count)

@@ -8,11 +8,8 @@ from hypothesis import strategies as st
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId, new_id
-from sender.pacer.scheduling import Bucket, Issued, Outstanding, RoundRobin
-
-
-def campaigns(count: int) -> list[CampaignId]:
-    return [CampaignId(new_id()) for _ in range(count)]
+from sender.pacer.outstanding import Issued, Outstanding
+from sender.pacer.scheduling import TRICKLE, Bucket, HeadRoom, Workers
 
 
 @given(rate=st.floats(1, 1000), steps=st.lists(st.floats(0.01, 5), min_size=1, max_size=50))
@@ -47,37 +44,53 @@ def test_a_slow_number_still_sends() -> None:
     assert sent >= 25
 
 
-def test_campaigns_of_a_number_get_equal_shares_whatever_their_size() -> None:
-    small, big = campaigns(2)
-    turns = RoundRobin()
-    got = {small: 0, big: 0}
+@given(rate=st.floats(0.5, 1000))
+def test_a_full_bucket_holds_a_piece_for_campaigns_at_every_rate(rate: float) -> None:
+    bucket = Bucket(rate=rate)
+    bucket.refill(rate=rate, at=60.0)
+    assert 1 <= bucket.piece() <= bucket.for_campaigns()
+
+
+def test_an_upgraded_number_fills_at_its_new_rate_at_once() -> None:
+    bucket = Bucket(rate=80)
+    bucket.refill(rate=80, at=1.0)
+    bucket.take(bucket.for_singles())
+    bucket.refill(rate=1000, at=1.3)
+    assert bucket.for_singles() == 300
+
+
+def test_the_workers_get_a_second_of_what_they_take() -> None:
+    workers = Workers()
+    assert workers.limit == 200
     for _ in range(100):
-        for campaign, count in turns.share(7, {small: 500, big: 1_000_000}).items():
-            got[campaign] += count
-    assert sum(got.values()) == 700
-    assert abs(got[small] - got[big]) <= 20
+        workers.observe(taken=300, elapsed=0.1)
+    assert 2_900 <= workers.limit <= 3_000
+    for _ in range(100):
+        workers.observe(taken=0, elapsed=0.1)
+    assert workers.limit == 200
 
 
-def test_what_one_campaign_cannot_use_the_others_get() -> None:
-    nearly_done, big = campaigns(2)
-    assert RoundRobin().share(100, {nearly_done: 3, big: 1_000}) == {nearly_done: 3, big: 97}
+@given(singles=st.integers(0, 1_000), campaigns=st.integers(0, 1_000))
+def test_neither_singles_nor_campaigns_shut_the_other_out(singles: int, campaigns: int) -> None:
+    workers = Workers()
+    # However many campaigns wait, singles have the whole limit to themselves; however many
+    # singles wait, campaigns without work get their share.
+    assert workers.room_for_singles(singles=singles) == max(0, 200 - singles)
+    room = workers.room_for_campaigns(singles=singles, campaigns=campaigns)
+    assert room >= 40 - campaigns
+    assert campaigns + room <= max(200, campaigns)
 
 
-@given(
-    tokens=st.integers(0, 300),
-    waiting=st.lists(st.integers(1, 200), min_size=1, max_size=6),
-)
-def test_shares_never_exceed_tokens_or_what_waits_and_waste_nothing(
-    tokens: int, waiting: list[int]
-) -> None:
-    wanted = dict(zip(campaigns(len(waiting)), waiting, strict=True))
-    shares = RoundRobin().share(tokens, wanted)
-    assert sum(shares.values()) == min(tokens, sum(waiting))
-    assert all(count <= wanted[campaign] for campaign, count in shares.items())
+def test_a_portfolio_without_room_goes_on_with_a_trickle() -> None:
+    room = HeadRoom(free=250)
+    assert room.allowance(0.0) == 250
+    room.take(250, 0.0)
+    assert room.allowance(0.1) == TRICKLE
+    room.take(TRICKLE, 0.1)
+    assert (room.allowance(1.0), room.allowance(1.2)) == (0, TRICKLE)
 
 
 def test_outstanding_work_is_counted_until_claimed_or_expired() -> None:
-    (campaign,) = campaigns(1)
     outstanding = Outstanding()
     now = utc_now()
     tickets = [
@@ -91,11 +104,15 @@ def test_outstanding_work_is_counted_until_claimed_or_expired() -> None:
         )
         for _ in range(2)
     ]
-    for ticket in tickets:
-        outstanding.add(Issued(ticket=ticket, campaign_id=campaign, expires_at=10.0))
-    assert (outstanding.of_number("1"), outstanding.of_campaign(campaign)) == (4, 4)
+    campaign = CampaignId(new_id())
+    outstanding.add(Issued(ticket=tickets[0], campaign_id=campaign, expires_at=10.0))
+    outstanding.add(Issued(ticket=tickets[1], campaign_id=None, expires_at=10.0))
+    number = PhoneNumberId("1")
+    assert (outstanding.of_number(number), outstanding.singles_of_number(number)) == (4, 2)
+    assert tickets[0].message_ids[1] in outstanding
     outstanding.settle(tickets[0].ticket_id)
-    assert outstanding.total() == 2
+    assert tickets[0].message_ids[1] not in outstanding
+    assert (outstanding.singles, outstanding.campaigns) == (2, 0)
     assert outstanding.expire(9.9) == 0
     assert outstanding.expire(10.0) == 1
-    assert (outstanding.total(), outstanding.of_campaign(campaign)) == (0, 0)
+    assert (outstanding.of_number(number), outstanding.singles) == (0, 0)
