@@ -13,7 +13,7 @@ from carteiro.processes import Command
 from carteiro.supervisor import Program
 from carteiro.valkey import EmbeddedValkey
 
-SENDER_PARTS = ("planner", "pacer", "worker", "applier", "settler")
+SENDER_PARTS = ("planner", "pacer", "worker", "applier", "settler", "notifier")
 #: The parts drain for five seconds; the applier may be in the middle of a batch.
 _SENDER_STOP_SECONDS = 8.0
 #: `dagster code-server start` was seen to ignore SIGTERM for minutes (1.13.27, November 2026).

@@ -43,6 +43,18 @@ IN_DOUBT_SETTLED: Final = Counter(
     "carteiro_in_doubt_settled", "In-doubt sends by how they were settled.", ("outcome",)
 )
 BODIES_WAITING: Final = Gauge("carteiro_webhook_bodies_waiting", "Webhook bodies not yet applied.")
+WEBHOOK_ATTEMPTS: Final = Counter(
+    "carteiro_webhook_attempts", "Webhooks to tenants by what became of the attempt.", ("outcome",)
+)
+WEBHOOK_SECONDS: Final = Histogram(
+    "carteiro_webhook_seconds", "Time of one call to a tenant's endpoint.", buckets=_SEND_SECONDS
+)
+WEBHOOK_OLDEST_DUE_SECONDS: Final = Gauge(
+    "carteiro_webhook_oldest_due_seconds", "Age of the longest due webhook of endpoints in service."
+)
+WEBHOOK_EVENTS: Final = Counter(
+    "carteiro_webhook_message_events", "Message events taken up for tenants' endpoints."
+)
 
 
 class MetricsServer:

@@ -12,6 +12,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.domain.destinations import DestinationRules, parse_networks
 from core.dsn import DatabaseRole, for_sqlalchemy, parse_dsn, with_database_suffix, with_role
 from core.errors import ConfigurationError
 
@@ -85,6 +86,15 @@ class Settings(BaseSettings):
     meta_max_connections: int = Field(default=200, ge=1, le=10_000)
     partition_days_ahead: int = Field(default=14, ge=1, le=400)
 
+    webhook_allow_http: bool = False
+    webhook_ports: str = "443,8443"
+    webhook_allowed_networks: str = ""
+    webhook_max_endpoints: int = Field(default=10, ge=1, le=1_000)
+    webhook_timeout_seconds: int = Field(default=15, ge=1, le=60)
+    webhook_disable_after_days: int = Field(default=5, ge=1, le=60)
+    webhook_endpoint_concurrency: int = Field(default=16, ge=1, le=1_000)
+    webhook_max_in_flight: int = Field(default=400, ge=1, le=10_000)
+
     @field_validator("home", "exports_dir", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -103,6 +113,20 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and value.split("://", maxsplit=1)[0] not in _BROKER_SCHEMES:
             raise ValueError(f"must begin with one of {', '.join(_BROKER_SCHEMES)}")
+        return value
+
+    @field_validator("webhook_ports", mode="after")
+    @classmethod
+    def _port_numbers(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isascii() and part.isdigit() and 0 < int(part) < 65_536 for part in parts):
+            raise ValueError("must be port numbers separated by commas, e.g. 443,8443")
+        return value
+
+    @field_validator("webhook_allowed_networks", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parse_networks(value)
         return value
 
     @model_validator(mode="before")
@@ -175,9 +199,21 @@ class Settings(BaseSettings):
         found = [_missing(name) for name in _ADVICE if not _is_set(getattr(self, name))]
         if self.environment == "production" and self.api_base_url.startswith("http://"):
             found.append("CARTEIRO_API_BASE_URL: set the public https:// address of the API")
+        if self.environment == "production" and self.webhook_allow_http:
+            found.append(
+                "CARTEIRO_WEBHOOK_ALLOW_HTTP: unset it, tenants' events must not go in clear"
+            )
         for name in ("database_url", "warehouse_url", "dagster_database_url"):
             found.extend(_unreadable(name, getattr(self, name)))
         return found
+
+    def destination_rules(self) -> DestinationRules:
+        """Where tenants' webhooks may go."""
+        return DestinationRules(
+            ports=frozenset(int(port) for port in self.webhook_ports.split(",")),
+            allow_http=self.webhook_allow_http,
+            allowed_networks=parse_networks(self.webhook_allowed_networks),
+        )
 
     def check_ready(self) -> None:
         """Raises ConfigurationError that lists all `problems` at once."""

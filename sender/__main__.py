@@ -7,7 +7,7 @@ from typing import Final
 
 from core.settings import Settings, get_settings
 
-PARTS: Final = ("planner", "pacer", "worker", "applier", "settler")
+PARTS: Final = ("planner", "pacer", "worker", "applier", "settler", "notifier")
 
 
 def load_part(name: str) -> Callable[[Settings], None]:

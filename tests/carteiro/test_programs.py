@@ -29,7 +29,7 @@ def table(home: Path, environment: dict[str, str]) -> tuple[Stack, dict[str, Pro
 def test_every_part_of_the_sender_runs_and_workers_as_often_as_asked(tmp_path: Path) -> None:
     assert SENDER_PARTS == PARTS
     _, programs = table(tmp_path, {})
-    assert {"planner", "pacer", "applier", "settler"} <= programs.keys()
+    assert {"planner", "pacer", "applier", "settler", "notifier"} <= programs.keys()
     assert [name for name in programs if name.startswith("worker")] == [
         "worker-1",
         "worker-2",
@@ -72,9 +72,12 @@ def test_each_process_of_the_sender_gets_a_metrics_port_of_its_own(tmp_path: Pat
     _, programs = table(tmp_path, {"CARTEIRO_METRICS_PORT": "9200"})
     ports = [
         programs[name].command().environment["CARTEIRO_METRICS_PORT"]
-        for name in ("planner", "pacer", "worker-1", "worker-2", "worker-3", "applier", "settler")
+        for name in (
+            *("planner", "pacer", "worker-1", "worker-2", "worker-3", "applier", "settler"),
+            "notifier",
+        )
     ]
-    assert ports == [str(port) for port in range(9200, 9207)]
+    assert ports == [str(port) for port in range(9200, 9208)]
 
 
 def test_everything_that_works_on_the_database_waits_for_the_migrations(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Notifier: tells tenants by webhook what happened."""
