@@ -1,23 +1,27 @@
 """Taking a send: limits, policies, faults, then the ledger and its statuses."""
 
-import asyncio
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.callbacks import Dispatcher
+from sandbox.clock import SandboxClock
 from sandbox.config import AnswerFault, FaultConfig, SandboxConfig, UsMarketing
 from sandbox.errors import GraphError
 from sandbox.faults import Draw, Fate, FaultBook
 from sandbox.journal import Journal
 from sandbox.ledger import Ledger, Message
+from sandbox.pacing import hold_for_pacing
 from sandbox.payloads import template_status_update
+from sandbox.policies import EXEMPT_FROM_MARKETING_LIMIT
 from sandbox.pricing import Analytics
 from sandbox.script import Step, write_script
 from sandbox.sending import Send
 from sandbox.templates import Template
-from sandbox.world import Number, SandboxClock, World
+from sandbox.tiers import consider_tier
+from sandbox.world import Number, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Sandbox:
         self.dispatcher = Dispatcher(self.world, self.ledger, self.analytics, self.journal)
         self.requests: Counter[tuple[str, str]] = Counter()
         self.inbound_ids: set[str] = set()
+        self.begin_outage: Callable[[float], None] | None = None
 
     def accept(self, number: Number, send: Send) -> Acceptance:
         """Take a valid send, or raise the GraphError that a limit, policy or fault demands.
@@ -55,7 +60,9 @@ class Sandbox:
         in_window = self.world.window_open(number, send.wa_id, now_ms)
         if send.template is None and self.config.limits.enforce_window and not in_window:
             raise GraphError(131047)
-        policy_code = self._policy(number, send, category)
+        if not in_window:
+            self._check_reach(number, send, now_ms)
+        policy_code = self._policy(number, send, category, in_window=in_window, now_ms=now_ms)
         self.requests[number.id, send.wa_id] += 1
         nth = self.requests[number.id, send.wa_id]
         fate = Fate(seed=self.config.seed, number_id=number.id, wa_id=send.wa_id, nth=nth)
@@ -65,16 +72,22 @@ class Sandbox:
         if verdict.answer is not None:
             self.ledger.answers[verdict.answer.value] += 1
             if not verdict.answer.accepts:
+                self._note_request(number, send, nth)
                 return Acceptance(None, held=False, answer_fault=verdict.answer)
         elif verdict.api_error is not None:
+            self._note_request(number, send, nth)
             raise GraphError(verdict.api_error)
-        held = category == "marketing" and fate.happens(Draw.HELD, self.faults.config.held)
+        pacing = hold_for_pacing(self.dispatcher, send.template, now_ms)
+        by_chance = category == "marketing" and fate.happens(Draw.HELD, self.faults.config.held)
+        held = pacing is not None or by_chance
         steps = write_script(
             fate,
             self.config.delivery,
             self.faults.config,
             failed_webhook=policy_code or verdict.failed_webhook,
             held=held,
+            pacing=pacing,
+            voice=send.type == "audio",
         )
         message = self._message(
             number,
@@ -89,6 +102,10 @@ class Sandbox:
         self.ledger.add(message)
         self.dispatcher.schedule(message)
         return Acceptance(message, held=held, answer_fault=verdict.answer)
+
+    def _note_request(self, number: Number, send: Send, nth: int) -> None:
+        """A restart must not make a person meet the same fault for ever: the count goes on."""
+        self.journal.noted("request", [number.id, send.wa_id, nth])
 
     def _message(
         self,
@@ -127,13 +144,38 @@ class Sandbox:
             raise GraphError(130429)
         if limits.enforce_pair_rate and not self.world.pairs.take((number.id, send.wa_id), now):
             raise GraphError(131056)
+        if number.maintenance_until_ms > now_ms:
+            raise GraphError(131057)
 
-    def _policy(self, number: Number, send: Send, category: str) -> int | None:
+    def _check_reach(self, number: Number, send: Send, now_ms: int) -> None:
+        """Outside a window a send counts against the portfolio and meets the spam limit."""
+        if number.spam_limited_until_ms > now_ms:
+            raise GraphError(131048)
+        portfolio = self.world.portfolio(number)
+        if not portfolio.admit(send.wa_id, now_ms):
+            raise GraphError(
+                self.config.limits.portfolio_code, "The messaging limit of 24 hours is reached"
+            )
+        if portfolio.deserves_more():
+            consider_tier(self.world, portfolio, self.dispatcher, now_ms)
+
+    def _policy(
+        self, number: Number, send: Send, category: str, *, in_window: bool, now_ms: int
+    ) -> int | None:
         """The code a marketing send will fail with by webhook, if a policy forbids it."""
         if category != "marketing":
             return None
         if (number.waba.id, send.wa_id) in self.world.opted_out:
             return 131050
+        most = self.config.limits.marketing_per_person
+        if (
+            most is not None
+            and not in_window
+            and send.country not in EXEMPT_FROM_MARKETING_LIMIT
+            and number.country not in EXEMPT_FROM_MARKETING_LIMIT
+            and not self.world.marketing.admit(send.wa_id, now_ms, most)
+        ):
+            return 131049
         us_marketing = self.config.limits.us_marketing
         if send.country != "US" or us_marketing is UsMarketing.ALLOWED:
             return None
@@ -154,14 +196,9 @@ class Sandbox:
         self.ledger.refused[error.code] += 1
         return self.config.limits.http_status.get(error.code, error.http_status)
 
-    def approve_later(self, template: Template) -> None:
-        """Approve a pending template after the configured time and announce it by webhook."""
-        delay = self.config.delivery.template_approval_ms / 1000
-        asyncio.get_running_loop().call_later(delay, self._approve, template)
-
-    def _approve(self, template: Template) -> None:
-        if self.world.templates.get(template.id) is template and template.status == "PENDING":
-            self.set_template_status(template, "APPROVED")
+    def later(self, after_ms: int, act: Callable[[], None]) -> None:
+        """Do something when that much simulated time has passed."""
+        self.dispatcher.do_at(self.clock.now_ms() + after_ms, act)
 
     def set_template_status(self, template: Template, status: str) -> None:
         """Move a template to another status, with its webhook."""
@@ -182,6 +219,7 @@ class Sandbox:
         """The user wrote now: free-form messages are allowed for 24 hours."""
         now_ms = self.clock.now_ms()
         self.world.windows[number.id, wa_id] = now_ms
+        self.world.note_user(number, wa_id)
         self.journal.noted("window", [number.id, wa_id, now_ms])
 
     def set_opted_out(self, number: Number, wa_id: str, *, stopped: bool) -> None:
@@ -194,9 +232,7 @@ class Sandbox:
         self.dispatcher.clear()
         self.ledger.clear()
         self.analytics.clear()
-        self.world.pairs.clear()
-        self.world.windows.clear()
-        self.world.opted_out.clear()
+        self.world.forget_people()
         self.requests.clear()
         self.inbound_ids.clear()
         self.world.next_epoch()

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +21,20 @@ from sandbox.script import Flag, Kind
 from sandbox.world import World
 
 _log = logging.getLogger(__name__)
-_TICK_MS: Final = 5
+_TICK_SECONDS: Final = 0.005
 USER_AGENT: Final = "facebookexternalua"
-# Bodies stay under Meta's 3 MB: an update with a full-size opaque token is about 2 KB escaped.
+_FOLLOW_OVERRIDES: Final = frozenset(
+    {
+        "account_settings_update",
+        "calls",
+        "consumer_profile",
+        "history",
+        "message_echoes",
+        "messages",
+        "messaging_handovers",
+    }
+)
+_FOLLOWING_PREFIXES: Final = ("group_", "smb_")
 _MOST_UPDATES_A_BODY: Final = 1000
 
 
@@ -46,7 +57,8 @@ class _Buffer:
     items: list[StatusRef | Update] = field(default_factory=list)
 
 
-_Due = tuple[int, int, Message | Delivery | Update, int]
+_Act = Callable[[], None]
+_Due = tuple[int, int, Message | Delivery | Update | _Act, int]
 
 
 class Dispatcher:
@@ -87,11 +99,20 @@ class Dispatcher:
         """Queue a webhook that isn't a status."""
         self._push(self.world.clock.now_ms() if due_ms is None else due_ms, update, 0)
 
+    def do_at(self, due_ms: int, act: Callable[[], None]) -> None:
+        """Do something at a simulated moment; `clear` doesn't cancel it."""
+        self._push(due_ms, act, 0)
+
+    def time_changed(self) -> None:
+        """The clock was moved: look again at what is due."""
+        self._pump_wake.set()
+
     def clear(self) -> None:
         """Forget everything that isn't posted yet; POSTs in flight finish uncounted."""
         self._generation += 1
         self._in_flight = 0
-        self._due.clear()
+        self._due = [due for due in self._due if callable(due[2])]
+        heapq.heapify(self._due)
         self._buffers.clear()
         self._outbox.clear()
 
@@ -128,7 +149,7 @@ class Dispatcher:
                 return defect
         return None
 
-    def _push(self, due_ms: int, item: Message | Delivery | Update, index: int) -> None:
+    def _push(self, due_ms: int, item: Message | Delivery | Update | _Act, index: int) -> None:
         earliest = self._due[0][0] if self._due else None
         heapq.heappush(self._due, (due_ms, next(self._order), item, index))
         if earliest is None or due_ms < earliest:
@@ -152,9 +173,9 @@ class Dispatcher:
             await self._pump_wake.wait()
             return
         # Never shorter than a tick: at 3,000 statuses a second one wake-up serves many.
-        pause = max(min(deadlines) - now_ms, _TICK_MS) / 1000
-        if pause <= _TICK_MS / 1000:
-            await asyncio.sleep(pause)
+        pause = self.world.clock.real_seconds(min(deadlines) - now_ms)
+        if pause is not None and pause <= _TICK_SECONDS:
+            await asyncio.sleep(_TICK_SECONDS)
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
@@ -169,10 +190,12 @@ class Dispatcher:
             if isinstance(item, Delivery):
                 self._outbox.append(item)
                 retries = True
+            elif isinstance(item, Message):
+                self._emit(item, index, now_ms)
             elif isinstance(item, Update):
                 self._route(self._url_for_update(item), item, now_ms)
             else:
-                self._emit(item, index, now_ms)
+                item()
         return retries
 
     def _emit(self, message: Message, index: int, now_ms: int) -> None:
@@ -188,11 +211,15 @@ class Dispatcher:
         self._route(url, StatusRef(message, index), now_ms)
 
     def _url_for_update(self, update: Update) -> str | None:
-        if update.field != "messages":
-            return self.world.app_callback_url  # overrides cover messages only
+        """Overrides cover messages, calls and groups; the rest always goes to the app's URL."""
+        waba = self.world.wabas.get(update.waba_id)
+        if waba is not None and not waba.subscribed:
+            return None
+        follows = update.field in _FOLLOW_OVERRIDES or update.field.startswith(_FOLLOWING_PREFIXES)
         metadata = update.value.get("metadata")
-        number_id = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-        number = self.world.numbers.get(str(number_id))
+        if not follows or not isinstance(metadata, dict):
+            return self.world.app_callback_url
+        number = self.world.numbers.get(str(metadata.get("phone_number_id")))
         return self.world.callback_for(number) if number else self.world.app_callback_url
 
     def _route(self, url: str | None, item: StatusRef | Update, now_ms: int) -> None:
@@ -214,7 +241,7 @@ class Dispatcher:
                 continue
             whole = len(items) if now_ms >= buffer.flush_ms else len(items) - len(items) % size
             for start in range(0, whole, size):
-                self._outbox.append(self._delivery(url, items[start : start + size], now_ms))
+                self._outbox.extend(self._deliveries(url, items[start : start + size], now_ms))
             rest = items[whole:]
             if rest:
                 buffer.items = rest
@@ -223,12 +250,20 @@ class Dispatcher:
             flushed = True
         return flushed
 
-    def _delivery(self, url: str, items: Sequence[StatusRef | Update], now_ms: int) -> Delivery:
+    def _deliveries(
+        self, url: str, items: Sequence[StatusRef | Update], now_ms: int
+    ) -> Iterator[Delivery]:
+        """One POST, or several when the bytes of one would exceed Meta's 3 MB."""
         config = self.config
         body = escape_json(envelope(self.world, items, now_ms), config.escape)
+        if len(body) > config.max_bytes and len(items) > 1:
+            middle = len(items) // 2
+            yield from self._deliveries(url, items[:middle], now_ms)
+            yield from self._deliveries(url, items[middle:], now_ms)
+            return
         refs = [item for item in items if isinstance(item, StatusRef)]
         signature = sign(body, self.world.config.app_secret)
-        return Delivery(url, body, signature, refs, len(items), now_ms)
+        yield Delivery(url, body, signature, refs, len(items), now_ms)
 
     async def _send_forever(self, session: aiohttp.ClientSession) -> None:
         while True:

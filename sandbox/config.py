@@ -54,6 +54,7 @@ class NumberConfig(Section):
     state: str = "CONNECTED"
     callback_url: str | None = None
     allowed_recipients: list[str] | None = None
+    pin: Annotated[str, Field(pattern="^[0-9]{6}$")] | None = None
 
 
 class WabaConfig(Section):
@@ -70,6 +71,13 @@ class WabaConfig(Section):
     templates: list[TemplateConfig] = Field(default_factory=list)
 
 
+class PortfolioConfig(Section):
+    """A business portfolio; `people_per_day` null is unlimited."""
+
+    id: str
+    people_per_day: Annotated[int, Field(ge=1)] | None = None
+
+
 class DeliveryConfig(Section):
     """How fast statuses follow a send, in milliseconds from the acceptance (min, max)."""
 
@@ -80,6 +88,16 @@ class DeliveryConfig(Section):
     template_approval_ms: Annotated[int, Field(ge=0)] = 1000
 
 
+class ReviewConfig(Section):
+    """What the seed makes of new and edited templates: which share is rejected or moved."""
+
+    rejected: Probability = 0.0
+    recategorised: Probability = 0.0
+    creations_per_hour: Annotated[int, Field(ge=1)] = 100
+    templates_per_account: Annotated[int, Field(ge=1)] = 6000
+    name_blocked_ms: Annotated[int, Field(ge=0)] = 30 * 86_400_000
+
+
 class EscapeMode(StrEnum):
     """Which characters leave the JSON of a webhook as escapes before it is signed."""
 
@@ -88,13 +106,33 @@ class EscapeMode(StrEnum):
     RAW = "raw"
 
 
+class Shape(StrEnum):
+    """Which generation of status webhooks is sent.
+
+    v23 has `conversation`, v24 dropped it, 2026 added business-scoped user ids and contacts.
+    """
+
+    V23 = "v23"
+    V24 = "v24"
+    BSUID = "2026"
+
+
+class Spelling(StrEnum):
+    """How limits are spelled in account webhooks: per business since 2025, per phone before."""
+
+    NEW = "new"
+    OLD = "old"
+
+
 class CallbackConfig(Section):
     """Where webhooks go and how hard the sandbox tries.
 
     `batch_size` is the most updates in one POST (Meta: up to 1,000); the default of 1 is what
     third-party clients that read only the first update need. A batch waits at most
     `flush_interval_ms` to fill. A POST that isn't answered with 200 is retried at once and then
-    with doubling pauses up to `retry_max_seconds`, until `give_up_seconds` (Meta: 7 days).
+    with doubling pauses up to `retry_max_seconds`, until `give_up_seconds` (Meta: 7 days), both
+    in simulated time. `phones_by_rule` shows a phone number only for people who wrote within 30
+    days or are in the contact book.
     """
 
     url: str | None = None
@@ -106,6 +144,10 @@ class CallbackConfig(Section):
     retry_max_seconds: Annotated[float, Field(gt=0)] = 60.0
     give_up_seconds: Annotated[float, Field(gt=0)] = 7 * 86_400.0
     escape: EscapeMode = EscapeMode.META
+    shape: Shape = Shape.BSUID
+    spelling: Spelling = Spelling.NEW
+    phones_by_rule: bool = False
+    max_bytes: Annotated[int, Field(ge=1000)] = 3 * 1024 * 1024
 
 
 class UsMarketing(StrEnum):
@@ -122,7 +164,9 @@ class LimitConfig(Section):
     The throughput bucket of a number holds `throughput_burst_seconds` of its rate.
     `prepend_country_code` decides what a recipient without `+` means: false reads it as a whole
     international number when it is a valid one, true always puts the business number's country
-    code in front, as Meta's page warns.
+    code in front, as Meta's page warns. `portfolio_code` is the answer to one person too many
+    (Meta doesn't publish it), `marketing_per_person` null switches that limit off, `http_status`
+    overrides the HTTP status of a code: Meta is seen with 400, 403 and 429 for throttles.
     """
 
     enforce_throughput: bool = True
@@ -133,6 +177,12 @@ class LimitConfig(Section):
     us_marketing: UsMarketing = UsMarketing.WEBHOOK
     prepend_country_code: bool = False
     free_service_messages: Annotated[int, Field(ge=0)] = 1000
+    portfolio_code: int = 131048
+    tier_upgrades: bool = True
+    tier_upgrade_ms: Annotated[int, Field(ge=0)] = 6 * 3_600_000
+    marketing_per_person: Annotated[int, Field(ge=0)] | None = None
+    management_calls_per_hour: Annotated[int, Field(ge=1)] | None = 5000
+    app_calls_per_hour: Annotated[int, Field(ge=1)] | None = None
     http_status: dict[int, Annotated[int, Field(ge=400, le=599)]] = Field(default_factory=dict)
 
 
@@ -190,6 +240,13 @@ class NextFault(ForcedFault):
     phone_number_id: str | None = None
 
 
+class EveryFault(ForcedFault):
+    """A fault for every nth send (of one number, if given) that no other rule strikes."""
+
+    nth: Annotated[int, Field(ge=1)]
+    phone_number_id: str | None = None
+
+
 class FaultConfig(Section):
     """What goes wrong, how often. Same seed, same recipients in the same order: same faults."""
 
@@ -206,11 +263,17 @@ class FaultConfig(Section):
     lost_status: Probability = 0.0
     no_status: Probability = 0.0
     hidden_phone: Probability = 0.0
+    failed_after_delivered: Probability = 0.0
+    played: Probability = 0.0
     held: Probability = 0.0
     hold_ms: MillisecondRange = (2_000, 8_000)
     held_failed: Probability = 0.3
     recipients: dict[str, ForcedFault] = Field(default_factory=dict)
+    suffixes: dict[Annotated[str, Field(pattern="^[0-9]+$")], ForcedFault] = Field(
+        default_factory=dict
+    )
     next: list[NextFault] = Field(default_factory=list)
+    every: list[EveryFault] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _shares_fit_in_one(self) -> Self:
@@ -229,9 +292,11 @@ class SandboxConfig(Section):
     verify_token: str
     tokens: list[TokenConfig]
     wabas: Annotated[list[WabaConfig], Field(min_length=1)]
+    portfolios: list[PortfolioConfig] = Field(default_factory=list)
     delivery: DeliveryConfig = Field(default_factory=DeliveryConfig)
     callback: CallbackConfig = Field(default_factory=CallbackConfig)
     limits: LimitConfig = Field(default_factory=LimitConfig)
+    review: ReviewConfig = Field(default_factory=ReviewConfig)
     faults: FaultConfig = Field(default_factory=FaultConfig)
     rates: list[RateConfig] = Field(default_factory=list)
     journal: Path | None = None

@@ -1,10 +1,10 @@
 """The sandbox's own API under /sandbox: what it saw, what shall go wrong, what users do."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -12,8 +12,26 @@ from starlette.routing import Route
 from sandbox.acceptance import Sandbox
 from sandbox.callback_check import verify_callback
 from sandbox.config import FaultConfig, Section
+from sandbox.control_world import (
+    ClockRequest,
+    NumberRequest,
+    PortfolioRequest,
+    TemplateRequest,
+    TokenRequest,
+    WebhookRequest,
+    change_number,
+    change_portfolio,
+    change_template,
+    change_token,
+    move_clock,
+    send_webhook,
+    tell_clock,
+    tell_limits,
+)
 from sandbox.errors import GraphError
 from sandbox.inbound import InboundRequest, receive
+from sandbox.ledger import Wanted
+from sandbox.phones import wa_id_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _ROWS: Final = 100
@@ -26,6 +44,12 @@ class CallbackRequest(Section):
 
     url: str | None
     verify: bool = False
+
+
+class OutageRequest(Section):
+    """How long nobody listens on the port."""
+
+    seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class TemplateStatusRequest(Section):
@@ -49,7 +73,30 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/inbound", _errors_told(control.inbound), methods=["POST"]),
         Route("/templates/status", _errors_told(control.template_status), methods=["POST"]),
         Route("/media/{media_id}", _errors_told(control.media)),
+        Route("/clock", control.get_clock, methods=["GET"]),
+        Route("/limits", control.get_limits, methods=["GET"]),
+        Route("/outage", _errors_told(control.outage), methods=["POST"]),
+        _changing("/clock", sandbox, ClockRequest, move_clock),
+        _changing("/numbers", sandbox, NumberRequest, change_number),
+        _changing("/portfolios", sandbox, PortfolioRequest, change_portfolio),
+        _changing("/tokens", sandbox, TokenRequest, change_token),
+        _changing("/templates", sandbox, TemplateRequest, change_template),
+        _changing("/webhooks", sandbox, WebhookRequest, send_webhook),
     ]
+
+
+def _changing(
+    path: str,
+    sandbox: Sandbox,
+    model: type[_Model],
+    change: Callable[[Sandbox, _Model], dict[str, object]],
+) -> Route:
+    """A POST whose body is `model` and whose answer is what `change` returns."""
+
+    async def endpoint(request: Request) -> Response:
+        return _json(change(sandbox, _read(model, await request.body())))
+
+    return Route(path, _errors_told(endpoint), methods=["POST"])
 
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -96,6 +143,15 @@ class Control:
 
     async def ledger_rows(self, request: Request) -> Response:
         """Accepted sends by `after` (a seq) and `limit`; `next_after` is null at the end."""
+        wanted = Wanted(
+            opaque=request.query_params.get("biz_opaque_callback_data"),
+            wamid=request.query_params.get("wamid"),
+            wa_id=_digits(request.query_params.get("recipient")),
+            number_id=request.query_params.get("phone_number_id"),
+        )
+        if wanted != Wanted():
+            found = [self._sandbox.ledger.describe(m) for m in self._sandbox.ledger.find(wanted)]
+            return _json({"data": found[:_ROWS_MOST], "next_after": None})
         after = _integer(request, "after", 0)
         limit = min(_integer(request, "limit", _ROWS), _ROWS_MOST)
         rows = list(self._sandbox.ledger.rows(after, limit))
@@ -130,7 +186,9 @@ class Control:
 
     async def inbound(self, request: Request) -> Response:
         """Let a user write, or stop and resume marketing messages."""
-        return _json(receive(self._sandbox, _read(InboundRequest, await request.body())))
+        wanted = _read(InboundRequest, await request.body())
+        base_url = str(request.base_url).removesuffix("/").removesuffix("/sandbox")
+        return _json(receive(self._sandbox, wanted, base_url))
 
     async def template_status(self, request: Request) -> Response:
         """Pause, disable, reject or approve a template, with its webhook."""
@@ -141,13 +199,33 @@ class Control:
         self._sandbox.set_template_status(template, wanted.status.upper())
         return _json({"id": template.id, "status": template.status})
 
+    async def get_clock(self, request: Request) -> Response:
+        """The simulated time."""
+        del request
+        return _json(tell_clock(self._sandbox))
+
+    async def get_limits(self, request: Request) -> Response:
+        """Limits and how much of them is used."""
+        del request
+        return _json(tell_limits(self._sandbox))
+
+    async def outage(self, request: Request) -> Response:
+        """Refuse every connection for some seconds; only a sandbox that owns its port can."""
+        wanted = _read(OutageRequest, await request.body())
+        begin = self._sandbox.begin_outage
+        if begin is None:
+            raise GraphError(100, title="This sandbox doesn't own its port")
+        begin(wanted.seconds)
+        return _json({"seconds": wanted.seconds})
+
     async def media(self, request: Request) -> Response:
         """The bytes of an uploaded file; needs a token, like Meta's link."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         bearer = token if scheme.lower() == "bearer" else None
         self._sandbox.world.authorise(bearer, self._sandbox.clock.now_ms())
         media = self._sandbox.world.media.get(request.path_params["media_id"])
-        if media is None:
+        until_ms = _integer(request, "until", 0)
+        if media is None or until_ms < self._sandbox.clock.now_ms():
             return JSONResponse({"errors": [{"msg": "no such media"}]}, 404)
         return Response(media.content, media_type=media.mime_type)
 
@@ -172,6 +250,11 @@ def _read(model: type[_Model], body: bytes) -> _Model:
 
 def _json(content: object) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
+
+
+def _digits(phone: str | None) -> str | None:
+    """A wa_id, or a phone in any spelling, as the wa_id that the ledger knows."""
+    return wa_id_of("".join(filter(str.isdigit, phone))) if phone else None
 
 
 def _integer(request: Request, name: str, default: int) -> int:

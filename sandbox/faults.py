@@ -6,12 +6,13 @@ at the same time, so a run with the same seed and the same recipients can be rep
 
 import hashlib
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import TypeVar
 
-from sandbox.config import AnswerFault, FaultConfig
+from sandbox.config import AnswerFault, FaultConfig, ForcedFault
 
 _DRAWS = struct.Struct("<16I")
 _SCALE = 2.0**32
@@ -37,25 +38,35 @@ class Draw(IntEnum):
     DELIVERED_DELAY = auto()
     READ_DELAY = auto()
     WHICH = auto()
+    FAILED_AFTER = auto()
+    PLAYED = auto()
 
 
 class Fate:
     """The draws of one request, each in [0, 1)."""
 
-    __slots__ = ("_draws",)
+    __slots__ = ("_draws", "_identity")
 
     def __init__(self, *, seed: int, number_id: str, wa_id: str, nth: int) -> None:
         identity = f"{seed}/{number_id}/{wa_id}/{nth}".encode()
         drawn = hashlib.blake2b(identity).digest()
+        self._identity = identity
         self._draws: tuple[int, ...] = _DRAWS.unpack(drawn)
 
     def of(self, draw: Draw) -> float:
         """The number drawn for `draw`."""
-        return self._draws[draw] / _SCALE
+        return self._drawn(draw) / _SCALE
 
     def happens(self, draw: Draw, probability: float) -> bool:
         """True with the given probability."""
-        return self._draws[draw] < probability * _SCALE
+        return probability > 0 and self._drawn(draw) < probability * _SCALE
+
+    def _drawn(self, draw: Draw) -> int:
+        if draw >= len(self._draws):
+            # One hash holds sixteen draws; the rare ones after them take a second hash.
+            more = hashlib.blake2b(self._identity, person=b"more").digest()
+            self._draws += _DRAWS.unpack(more)
+        return self._draws[draw]
 
     def between(self, draw: Draw, bounds: tuple[int, int]) -> int:
         """An integer within `bounds`, both included."""
@@ -73,7 +84,7 @@ class Verdict:
 
 
 class FaultBook:
-    """The faults in force; `next` rules come first, then those of the recipient, then chance."""
+    """The faults in force: `next` rules, then the recipient's, then every nth, then chance."""
 
     def __init__(self, config: FaultConfig) -> None:
         self.replace(config)
@@ -81,6 +92,7 @@ class FaultBook:
     def replace(self, config: FaultConfig) -> None:
         """Put other faults in force for every send from now on."""
         self.config = config
+        self._seen: Counter[int] = Counter()
         self._next = [rule.model_copy() for rule in config.next]
         self._recipients = {
             "".join(filter(str.isdigit, key)): rule for key, rule in config.recipients.items()
@@ -91,16 +103,34 @@ class FaultBook:
         forced = self._take_next(number_id)
         if forced is not None:
             return forced
-        if self._recipients:
-            rule = self._recipients.get(digits) or self._recipients.get(wa_id)
-            if rule is not None:
-                return Verdict(rule.answer, rule.api_error, rule.failed_webhook)
+        rule = self._of_recipient(digits, wa_id) or self._every_nth(number_id)
+        if rule is not None:
+            return Verdict(rule.answer, rule.api_error, rule.failed_webhook)
         config = self.config
         return Verdict(
             answer=_pick(config.answers, fate.of(Draw.ANSWER)),
             api_error=_pick(config.api_errors, fate.of(Draw.API_ERROR)),
             failed_webhook=_pick(config.failed_webhooks, fate.of(Draw.FAILED_WEBHOOK)),
         )
+
+    def _of_recipient(self, digits: str, wa_id: str) -> ForcedFault | None:
+        if self._recipients and (
+            rule := self._recipients.get(digits) or self._recipients.get(wa_id)
+        ):
+            return rule
+        for suffix, fault in self.config.suffixes.items():
+            if digits.endswith(suffix):
+                return fault
+        return None
+
+    def _every_nth(self, number_id: str) -> ForcedFault | None:
+        for position, rule in enumerate(self.config.every):
+            if rule.phone_number_id not in {None, number_id}:
+                continue
+            self._seen[position] += 1
+            if self._seen[position] % rule.nth == 0:
+                return rule
+        return None
 
     def _take_next(self, number_id: str) -> Verdict | None:
         for position, rule in enumerate(self._next):

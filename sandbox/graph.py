@@ -21,6 +21,7 @@ from sandbox.config import AnswerFault, TokenConfig
 from sandbox.errors import GraphError
 
 _VERSION = re.compile(r"v\d+(\.\d+)?")
+_MANAGEMENT_EDGES: Final = frozenset({"", "message_templates", "phone_numbers", "subscribed_apps"})
 _BODY_LIMIT: Final = 64 * 1024 * 1024
 
 
@@ -133,6 +134,7 @@ class GraphApi:
         token = _bearer(headers) or query.get("access_token")
         known = self._sandbox.world.authorise(token, self._sandbox.clock.now_ms())
         method = scope["method"]
+        self._spend_call(node, edge)
         handler = self._handlers.get((method, edge))
         if handler is None:
             raise GraphError(
@@ -152,6 +154,20 @@ class GraphApi:
         )
         answer = handler(self._sandbox, request)
         return answer if isinstance(answer, GraphAnswer) else await answer
+
+    def _spend_call(self, node: str, edge: str) -> None:
+        """Count a call against the app's hour and, if it manages an account, against its hour."""
+        world, limits = self._sandbox.world, self._sandbox.config.limits
+        now_ms = self._sandbox.clock.now_ms()
+        if limits.app_calls_per_hour is not None:
+            minutes = world.calls.take("app", now_ms, limits.app_calls_per_hour)
+            if minutes:
+                raise GraphError(4, waba_id=world.config.app_id, regain_minutes=minutes)
+        managed = node in world.wabas and edge in _MANAGEMENT_EDGES
+        if managed and limits.management_calls_per_hour is not None:
+            minutes = world.calls.take(node, now_ms, limits.management_calls_per_hour)
+            if minutes:
+                raise GraphError(80007, waba_id=node, regain_minutes=minutes)
 
     async def _spoil(
         self, fault: AnswerFault, scope: Scope, receive: Receive, send: Send, trace_id: str

@@ -11,6 +11,7 @@ from sandbox.config import Section
 from sandbox.errors import GraphError
 from sandbox.payloads import Update, contact, number_metadata
 from sandbox.phones import country_of, read_recipient, wa_id_of
+from sandbox.samples import Sample, sample_message, sample_names
 from sandbox.world import Number
 
 
@@ -22,6 +23,7 @@ class InboundRequest(Section):
     text: str | None = None
     type: str | None = None
     message: dict[str, object] | None = None
+    sample: str | None = None
     reply_to: str | None = None
     preference: Literal["stop", "resume"] | None = None
 
@@ -29,13 +31,13 @@ class InboundRequest(Section):
     def _one_act(self) -> "InboundRequest":
         if (self.type is None) != (self.message is None):
             raise ValueError("type and message go together")
-        acts = [self.text, self.type, self.preference]
+        acts = [self.text, self.type, self.sample, self.preference]
         if sum(act is not None for act in acts) != 1:
-            raise ValueError("give exactly one of text, type with message, preference")
+            raise ValueError("give exactly one of text, type with message, sample, preference")
         return self
 
 
-def receive(sandbox: Sandbox, request: InboundRequest) -> dict[str, object]:
+def receive(sandbox: Sandbox, request: InboundRequest, base_url: str = "") -> dict[str, object]:
     """Do what the user did and announce it by webhook; returns the ids that it got.
 
     A message opens the user's 24 h window and counts against the number's throughput.
@@ -52,9 +54,11 @@ def receive(sandbox: Sandbox, request: InboundRequest) -> dict[str, object]:
     if request.preference is not None:
         return _change_preference(sandbox, number, wa_id, bsuid, request.preference)
     now_ms = sandbox.clock.now_ms()
+    sample = _sample(sandbox, request, now_ms, base_url)
     wamid = _inbound_wamid(sandbox, wa_id)
     sandbox.inbound_ids.add(wamid)
-    sandbox.open_window(number, wa_id)
+    if sample.opens_window:
+        sandbox.open_window(number, wa_id)
     number.bucket.charge(now_ms / 1000)
     message: dict[str, object] = {
         "from": wa_id,
@@ -64,9 +68,10 @@ def receive(sandbox: Sandbox, request: InboundRequest) -> dict[str, object]:
     }
     if request.reply_to is not None:
         message["context"] = {"from": number.digits, "id": request.reply_to}
-    kind = request.type or "text"
-    message["type"] = kind
-    message[kind] = request.message if request.message is not None else {"body": request.text}
+    message["type"] = sample.type
+    if sample.content is not None:
+        message[sample.type] = sample.content
+    message |= sample.extra
     value: dict[str, object] = {
         "messaging_product": "whatsapp",
         "metadata": number_metadata(number),
@@ -75,6 +80,18 @@ def receive(sandbox: Sandbox, request: InboundRequest) -> dict[str, object]:
     }
     sandbox.dispatcher.announce(Update(number.waba.id, "messages", value, with_time=False))
     return {"id": wamid, "wa_id": wa_id, "user_id": bsuid}
+
+
+def _sample(sandbox: Sandbox, request: InboundRequest, now_ms: int, base_url: str) -> Sample:
+    if request.sample is not None:
+        sample = sample_message(sandbox.world, request.sample, now_ms, base_url)
+        if sample is None:
+            names = ", ".join(sample_names())
+            raise GraphError(100, title=f"There is no such sample; there are {names}")
+        return sample
+    if request.text is not None:
+        return Sample(type="text", content={"body": request.text})
+    return Sample(type=request.type or "text", content=request.message)
 
 
 def _change_preference(

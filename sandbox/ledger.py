@@ -8,6 +8,7 @@ import binascii
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from sandbox.script import Flag, Kind, Step
@@ -69,6 +70,25 @@ class Message:
         self.steps = steps
         self.emitted = 0
         self.posted = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which accepted sends to find; None doesn't filter."""
+
+    opaque: str | None = None
+    wamid: str | None = None
+    wa_id: str | None = None
+    number_id: str | None = None
+
+    def fits(self, message: Message) -> bool:
+        """True for a message that every given filter admits."""
+        return (
+            self.opaque in {None, message.opaque}
+            and self.wamid in {None, message.wamid}
+            and self.wa_id in {None, message.wa_id}
+            and self.number_id in {None, message.number_id}
+        )
 
 
 class Ledger:
@@ -204,6 +224,13 @@ class Ledger:
             wa_id.encode(), key=str(self.seed).encode(), digest_size=8
         ).hexdigest()
 
+    def find(self, wanted: Wanted) -> list[Message]:
+        """Every accepted send that fits, in order of acceptance."""
+        if wanted.wamid is not None:
+            known = self.by_wamid.get(wanted.wamid)
+            return [known] if known is not None and wanted.fits(known) else []
+        return [message for message in self.messages if wanted.fits(message)]
+
     def rows(self, after_seq: int, limit: int) -> Iterator[dict[str, object]]:
         """Rows with a higher number than `after_seq`, at most `limit`, in order of acceptance."""
         for message in self.messages[after_seq : after_seq + limit]:
@@ -230,5 +257,7 @@ def message_of_token(token: str) -> str:
 
 
 def _by_name(counter: Counter[int]) -> dict[str, int]:
-    names = (Kind.SENT, Kind.DELIVERED, Kind.READ, Kind.FAILED)
+    names = [Kind.SENT, Kind.DELIVERED, Kind.READ, Kind.FAILED]
+    if counter[Kind.PLAYED]:
+        names.append(Kind.PLAYED)
     return {kind.name.lower(): counter[kind] for kind in names}

@@ -27,11 +27,13 @@ def only(node: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]
     return {name: node[name] for name in fields if name in node}
 
 
-def page(request: GraphRequest, rows: Sequence[dict[str, object]]) -> dict[str, object]:
+def page(
+    request: GraphRequest, rows: Sequence[dict[str, object]], *, most: int = _PAGE_MOST
+) -> dict[str, object]:
     """One page with opaque cursors; `next` and `previous` are whole URLs, absent at the ends."""
     query = request.query
     asked = query.get("limit", "")
-    limit = min(int(asked) if asked.isdigit() and int(asked) else _PAGE, _PAGE_MOST)
+    limit = min(int(asked) if asked.isdigit() and int(asked) else _PAGE, most)
     if "before" in query:
         end = min(_position(query["before"]), len(rows))
         start = max(0, end - limit)

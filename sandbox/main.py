@@ -1,5 +1,6 @@
 """Running a sandbox as a process: one first line that says how to reach it, then serve."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -86,6 +87,7 @@ def main(
             introduction(app, f"http://{host}:{bound_port}", json_output=json_output),
             sys.stdout,
         )
+        app.sandbox.begin_outage = server.refuse_connections
         server.run(sockets=[listener])
 
 
@@ -96,6 +98,7 @@ class AnnouncingServer(uvicorn.Server):
         super().__init__(config)
         self._text = text
         self._output = output
+        self._return: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
@@ -103,6 +106,33 @@ class AnnouncingServer(uvicorn.Server):
         if self.started:
             self._output.write(self._text)
             self._output.flush()
+
+    def refuse_connections(self, seconds: float) -> None:
+        """Listen to nobody and cut every connection; listen again after that many real seconds."""
+        loop = asyncio.get_running_loop()
+        address = self.servers[0].sockets[0].getsockname()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                loop.call_soon(transport.abort)
+        loop.call_later(seconds, self._begin_again, address)
+
+    def _begin_again(self, address: tuple[str, int]) -> None:
+        self._return = asyncio.get_running_loop().create_task(self._listen_again(address))
+
+    async def _listen_again(self, address: tuple[str, int]) -> None:
+        def protocol() -> asyncio.Protocol:
+            return ExpressProtocol(
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+
+        loop = asyncio.get_running_loop()
+        host, port = address[0], address[1]
+        self.servers = [await loop.create_server(protocol, host, port, reuse_address=True)]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; being told to is no failure, so the signal isn't raised a second time."""

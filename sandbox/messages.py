@@ -6,15 +6,18 @@ from email.parser import BytesParser
 from typing import Final
 
 from sandbox.acceptance import Acceptance, Sandbox
-from sandbox.errors import GraphError
+from sandbox.clock import DAY_MS, MINUTE_MS
+from sandbox.errors import GraphError, object_missing
 from sandbox.graph import GraphAnswer, GraphRequest
 from sandbox.ledger import Message
+from sandbox.listing import page
 from sandbox.script import Flag, Kind
 from sandbox.sending import Send, parse_body, read_send
 from sandbox.world import Media, Number
 
-_HISTORY_PAGE: Final = 25
 _HISTORY_PAGE_MOST: Final = 100
+MEDIA_LIFE_MS: Final = 30 * DAY_MS
+MEDIA_URL_MS: Final = 5 * MINUTE_MS
 
 
 def post_message(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
@@ -78,10 +81,9 @@ def get_message_history(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     message = sandbox.ledger.by_wamid.get(wamid)
     if message is None or message.number_id != number.id:
         return GraphAnswer({"data": []}, waba_id=number.waba.id)
-    limit = min(_integer(request.query.get("limit"), _HISTORY_PAGE), _HISTORY_PAGE_MOST)
-    events = _history(sandbox, message)[:limit]
+    events = page(request, _history(sandbox, message), most=_HISTORY_PAGE_MOST)
     return GraphAnswer(
-        {"data": [{"id": message.wamid, "message_id": message.wamid, "events": {"data": events}}]},
+        {"data": [{"id": message.wamid, "message_id": message.wamid, "events": events}]},
         waba_id=number.waba.id,
     )
 
@@ -116,7 +118,7 @@ def _webhook_state(message: Message, index: int) -> str:
 
 
 def post_media(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
-    """Take a multipart upload; the media id is good until the sandbox ends."""
+    """Take a multipart upload; the media id is good for 30 days."""
     number = sandbox.world.number(request.node, request.token, "POST")
     parts = _multipart(request)
     if "messaging_product" not in parts:
@@ -132,7 +134,11 @@ def post_media(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     digest = hashlib.sha256(content).hexdigest()
     media_id = f"3{len(sandbox.world.media):05d}{int(digest[:12], 16) % 10**9:09d}"
     sandbox.world.media[media_id] = Media(
-        id=media_id, mime_type=mime_type, sha256=digest, content=content
+        id=media_id,
+        mime_type=mime_type,
+        sha256=digest,
+        content=content,
+        uploaded_ms=sandbox.clock.now_ms(),
     )
     return GraphAnswer({"id": media_id}, waba_id=number.waba.id)
 
@@ -142,10 +148,14 @@ def media_node(sandbox: Sandbox, request: GraphRequest, media: Media) -> GraphAn
     if request.method == "DELETE":
         del sandbox.world.media[media.id]
         return GraphAnswer({"success": True})
+    now_ms = sandbox.clock.now_ms()
+    if now_ms - media.uploaded_ms > MEDIA_LIFE_MS:
+        raise object_missing(media.id, request.method)
+    until_ms = now_ms + MEDIA_URL_MS
     return GraphAnswer(
         {
             "messaging_product": "whatsapp",
-            "url": f"{request.base_url}/sandbox/media/{media.id}",
+            "url": f"{request.base_url}/sandbox/media/{media.id}?until={until_ms}",
             "mime_type": media.mime_type,
             "sha256": media.sha256,
             "file_size": str(len(media.content)),
@@ -170,7 +180,3 @@ def _multipart(request: GraphRequest) -> dict[str, "MimePart[str, str]"]:
 def _text(part: "MimePart[str, str]") -> str:
     payload = part.get_payload(decode=True)
     return payload.decode().strip() if isinstance(payload, bytes) else ""
-
-
-def _integer(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdigit() and int(text) > 0 else default

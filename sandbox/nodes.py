@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.acceptance import Sandbox
 from sandbox.callback_check import verify_callback
+from sandbox.clock import HOUR_MS
 from sandbox.errors import GraphError, object_missing
 from sandbox.graph import GraphAnswer, GraphRequest, Handler
 from sandbox.listing import asked_fields, only, page
@@ -17,6 +18,7 @@ from sandbox.messages import (
     post_media,
     post_message,
 )
+from sandbox.policies import tier_name
 from sandbox.sending import parse_body
 from sandbox.template_nodes import (
     create_template,
@@ -38,6 +40,9 @@ _NUMBER_FIELDS_BY_DEFAULT: Final = (
     "webhook_configuration",
     "id",
 )
+_PIN = re.compile(r"[0-9]{6}")
+_PIN_TRIES: Final = 10
+_PIN_LOCK_MS: Final = 72 * HOUR_MS
 _FIELD_WITH_CALLS = re.compile(r"[a-z_]+(?:\.\w+\([^()]*\))*")
 
 
@@ -58,13 +63,16 @@ def get_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     return get_template(sandbox, request)
 
 
-def post_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
-    """POST /{id}: the callback override of a number, or new components of a template."""
+async def post_node(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{id}: a number's callback override (verified first), or a template's new content."""
     if request.node in sandbox.world.numbers:
         number = sandbox.world.number(request.node, request.token, "POST")
         override = parse_body(request.body).get("webhook_configuration")
         if isinstance(override, dict):
-            number.callback_url = str(override.get("override_callback_uri") or "") or None
+            url = str(override.get("override_callback_uri") or "") or None
+            if url is not None:
+                await verify_callback(url, str(override.get("verify_token") or ""))
+            number.callback_url = url
         return GraphAnswer({"success": True}, waba_id=number.waba.id)
     return edit_template(sandbox, request)
 
@@ -184,13 +192,15 @@ def _number_node(sandbox: Sandbox, number: Number) -> dict[str, object]:
         "verified_name": config.verified_name,
         "code_verification_status": "VERIFIED",
         "display_phone_number": config.display_phone_number,
-        "quality_rating": config.quality_rating,
+        "quality_rating": number.quality,
         "platform_type": "CLOUD_API",
         "throughput": {"level": level},
         "status": number.state,
         "name_status": "APPROVED",
         "account_mode": "SANDBOX",
-        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+        "whatsapp_business_manager_messaging_limit": tier_name(
+            sandbox.world.portfolio(number).people_per_day
+        ),
         "webhook_configuration": {name: url for name, url in callbacks.items() if url},
         "id": config.id,
     }
@@ -219,11 +229,48 @@ def _debug_token(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     return GraphAnswer({"data": data})
 
 
+def register_number(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """POST /{number}/register with its PIN; ten wrong ones lock it for 72 hours (133016)."""
+    number = sandbox.world.numbers.get(request.node)
+    if number is None:
+        raise object_missing(request.node, "POST")
+    sandbox.world.waba(number.waba.id, request.token, "POST")
+    body = parse_body(request.body)
+    now_ms = sandbox.clock.now_ms()
+    if number.pin_locked_until_ms > now_ms:
+        raise GraphError(133016)
+    pin = str(body.get("pin") or "")
+    if body.get("messaging_product") != "whatsapp" or not _PIN.fullmatch(pin):
+        raise GraphError(100, title="Param pin must be 6 digits, messaging_product whatsapp")
+    if number.pin is not None and pin != number.pin:
+        number.wrong_pins += 1
+        if number.wrong_pins >= _PIN_TRIES:
+            number.wrong_pins = 0
+            number.pin_locked_until_ms = now_ms + _PIN_LOCK_MS
+        raise GraphError(133005)
+    number.pin, number.state, number.wrong_pins = pin, "CONNECTED", 0
+    return GraphAnswer({"success": True}, waba_id=number.waba.id)
+
+
+def delete_contact(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
+    """DELETE /{number}/contact_book: Meta forgets which phone a BSUID has."""
+    number = sandbox.world.number(request.node, request.token, "DELETE")
+    portfolio = number.waba.config.portfolio_id
+    wa_id = sandbox.world.wa_id_of_bsuid(portfolio, request.query.get("bsuid", ""))
+    if wa_id is None:
+        raise GraphError(100, title="Param bsuid is not a user of this business")
+    deleted = (portfolio, wa_id) in sandbox.world.contact_book
+    sandbox.world.contact_book.discard((portfolio, wa_id))
+    return GraphAnswer({"success": True, "deleted": deleted}, waba_id=number.waba.id)
+
+
 HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "messages"): post_message,
     ("POST", "marketing_messages"): post_marketing_message,
     ("GET", "message_history"): get_message_history,
     ("POST", "media"): post_media,
+    ("POST", "register"): register_number,
+    ("DELETE", "contact_book"): delete_contact,
     ("GET", ""): get_node,
     ("POST", ""): post_node,
     ("DELETE", ""): delete_node,

@@ -28,15 +28,23 @@ def _replay(sandbox: Sandbox, record: Record) -> None:
             _replay_accepted(sandbox, record)
         case "posted", _:
             _replay_posted(sandbox, record.get("s"))
-        case "window", [str(number_id), str(wa_id), int(at_ms)]:
-            sandbox.world.windows[number_id, wa_id] = at_ms
-        case "opted_out", [str(waba_id), str(wa_id), bool(stopped)]:
-            sandbox.world.set_opted_out(waba_id, wa_id, stopped=stopped)
         case "callback", None | str() as url:
             sandbox.world.app_callback_url = url
         case "faults", dict() as faults:
             sandbox.faults.replace(FaultConfig.model_validate(faults))
-        case kind, _:
+        case kind, value:
+            _replay_person(sandbox, kind, value)
+
+
+def _replay_person(sandbox: Sandbox, kind: object, value: object) -> None:
+    match kind, value:
+        case "request", [str(number_id), str(wa_id), int(nth)]:
+            sandbox.requests[number_id, wa_id] = nth
+        case "window", [str(number_id), str(wa_id), int(at_ms)]:
+            sandbox.world.windows[number_id, wa_id] = at_ms
+        case "opted_out", [str(waba_id), str(wa_id), bool(stopped)]:
+            sandbox.world.set_opted_out(waba_id, wa_id, stopped=stopped)
+        case _:
             raise ValueError(f"the journal holds a record that nobody knows: {kind!r}")
 
 

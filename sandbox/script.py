@@ -16,6 +16,7 @@ class Kind(IntEnum):
     DELIVERED = 2
     READ = 3
     FAILED = 4
+    PLAYED = 5
 
 
 class Flag(IntEnum):
@@ -43,7 +44,9 @@ class Step(NamedTuple):
 
 DELAY_OF_REPEAT_MS: Final = 400
 _SWAP_MS: Final = 700
+_PLAYED_AFTER_MS: Final = 200
 DROPPED_BY_PACING: Final = 132015
+FAILED_LATE: Final = 131000
 
 
 def write_script(
@@ -53,16 +56,22 @@ def write_script(
     *,
     failed_webhook: int | None,
     held: bool,
+    pacing: tuple[int, bool] | None = None,
+    voice: bool = False,
 ) -> tuple[Step, ...]:
     """All steps of one message, ordered by the time they are posted; empty when it stays silent.
 
     The price goes with `sent` and with the first of delivered and read only. A message that is
     never delivered and never failed is one that Meta drops at its time to live without a word.
+    `pacing` is how long a template's pacing holds it, and whether it is dropped then.
     """
     if fate.happens(Draw.NO_STATUS, faults.no_status):
         return ()
-    hold = fate.between(Draw.LATE, faults.hold_ms) if held else 0
-    if held and fate.happens(Draw.WHICH, faults.held_failed):
+    hold, dropped = pacing or (0, False)
+    if held and pacing is None:
+        hold = fate.between(Draw.LATE, faults.hold_ms)
+        dropped = fate.happens(Draw.WHICH, faults.held_failed)
+    if dropped:
         return (Step(hold, hold, Kind.FAILED, DROPPED_BY_PACING, 0),)
     sent_at = hold + fate.between(Draw.SENT_DELAY, delivery.sent_ms)
     delivered_at = max(sent_at, hold + fate.between(Draw.DELIVERED_DELAY, delivery.delivered_ms))
@@ -74,6 +83,12 @@ def write_script(
         return (Step(sent_at, sent_at, Kind.SENT, 0, Flag.PRICING), failed)
     steps = [Step(sent_at, sent_at, Kind.SENT, 0, Flag.PRICING)]
     steps += _arrival(fate, delivery, faults, delivered_at, hold)
+    if steps[-1].kind == Kind.READ and voice and fate.happens(Draw.PLAYED, faults.played):
+        played_at = steps[-1].at_ms + _PLAYED_AFTER_MS
+        steps.append(Step(played_at, played_at, Kind.PLAYED, 0, 0))
+    if fate.happens(Draw.FAILED_AFTER, faults.failed_after_delivered):
+        failed_at = steps[-1].at_ms + _PLAYED_AFTER_MS
+        steps.append(Step(failed_at, failed_at, Kind.FAILED, FAILED_LATE, 0))
     return tuple(sorted(_told(fate, faults, steps), key=lambda step: step.emit_ms))
 
 

@@ -11,6 +11,7 @@ from sandbox.graph import GraphAnswer, GraphRequest
 from sandbox.listing import asked_fields, only, page
 from sandbox.payloads import template_status_update
 from sandbox.sending import parse_body
+from sandbox.template_life import check_edit, review, unpause
 from sandbox.templates import Template
 from sandbox.world import Waba
 
@@ -38,6 +39,7 @@ def get_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
 def edit_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     """POST /{template_id}: other components or category; it is pending again until approved."""
     template = _template(sandbox, request)
+    check_edit(sandbox, template)
     body = parse_body(request.body)
     components = body.get("components", template.components)
     category = str(body.get("category", template.category)).upper()
@@ -52,7 +54,8 @@ def edit_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
         template_id=template.id,
     )
     waba = sandbox.world.wabas[template.waba_id]
-    _submit(sandbox, waba, changed)
+    submitted = _submit(sandbox, waba, changed)
+    submitted.edited, submitted.edits_ms = True, template.edits_ms
     return GraphAnswer(
         {"success": True, "id": template.id, "name": template.name, "category": category},
         waba_id=waba.id,
@@ -64,7 +67,7 @@ def unpause_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     template = _template(sandbox, request)
     if template.status != "PAUSED":
         return GraphAnswer({"success": False, "reason": "The template isn't paused"})
-    sandbox.set_template_status(template, "APPROVED")
+    unpause(sandbox, template)
     return GraphAnswer({"success": True}, waba_id=template.waba_id)
 
 
@@ -104,6 +107,7 @@ def create_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     config = _template_config(parse_body(request.body), status="PENDING", template_id=None)
     if (config.name, config.language) in waba.templates:
         raise GraphError(2388024, title="Content in this language already exists")
+    _check_quota(sandbox, waba, config)
     template = _submit(sandbox, waba, config)
     return GraphAnswer(
         {"id": template.id, "status": template.status, "category": template.category},
@@ -125,6 +129,9 @@ def delete_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
     if not doomed:
         raise GraphError(100, title="Message template was not found", subcode=2593002)
     for template in doomed:
+        if template.status == "APPROVED":
+            until_ms = sandbox.clock.now_ms() + sandbox.config.review.name_blocked_ms
+            waba.blocked_names[template.name, template.language] = until_ms
         sandbox.world.remove_template(template)
         sandbox.dispatcher.announce(template_status_update(template, "DELETED"))
     return GraphAnswer({"success": True}, waba_id=waba.id)
@@ -132,8 +139,22 @@ def delete_template(sandbox: Sandbox, request: GraphRequest) -> GraphAnswer:
 
 def _submit(sandbox: Sandbox, waba: Waba, config: TemplateConfig) -> Template:
     template = sandbox.world.add_template(waba, config)
-    sandbox.approve_later(template)
+    sandbox.later(sandbox.config.delivery.template_approval_ms, lambda: review(sandbox, template))
     return template
+
+
+def _check_quota(sandbox: Sandbox, waba: Waba, config: TemplateConfig) -> None:
+    """Raise for a blocked name, a full account, or more than so many creations an hour."""
+    rules, now_ms = sandbox.config.review, sandbox.clock.now_ms()
+    if waba.blocked_names.get((config.name, config.language), 0) > now_ms:
+        raise GraphError(2388023, "An approved template of this name was deleted within 30 days")
+    if len(waba.templates) >= rules.templates_per_account:
+        raise GraphError(2388019)
+    minutes = sandbox.world.calls.take(f"create/{waba.id}", now_ms, rules.creations_per_hour)
+    if minutes:
+        raise GraphError(
+            80007, "Too many templates were created", waba_id=waba.id, regain_minutes=minutes
+        )
 
 
 def _template_config(

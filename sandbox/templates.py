@@ -36,9 +36,20 @@ class ButtonShape:
     needs_parameter: bool
 
 
+@dataclass(slots=True, kw_only=True)
+class Pacing:
+    """`first` sends pass, the next are held until `decision_ms` after the first held one."""
+
+    first: int
+    decision_ms: int
+    drops: bool
+    sent: int = 0
+    decided_at_ms: int | None = None
+
+
 @dataclass(slots=True)
 class Template:
-    """A template in the sandbox; `status` and `category` change, the rest doesn't."""
+    """A template in the sandbox; its content changes by an edit only, which makes a new one."""
 
     id: str
     waba_id: str
@@ -47,6 +58,14 @@ class Template:
     category: str
     status: str
     components: list[dict[str, object]]
+    quality: str = "UNKNOWN"
+    rejected_reason: str = "NONE"
+    correct_category: str | None = None
+    previous_category: str | None = None
+    pauses: int = 0
+    edited: bool = False
+    edits_ms: list[int] = field(default_factory=list)
+    pacing: Pacing | None = None
     body: TextShape = field(init=False)
     header: TextShape = field(init=False)
     header_format: str = field(init=False)
@@ -63,17 +82,22 @@ class Template:
     def describe(self) -> dict[str, object]:
         """The node as GET /{template_id} shows it."""
         named = self.body.named or self.header.named
-        return {
+        node: dict[str, object] = {
             "name": self.name,
             "parameter_format": "NAMED" if named else "POSITIONAL",
             "components": self.components,
             "language": self.language,
             "status": self.status,
             "category": self.category,
-            "quality_score": {"score": "UNKNOWN", "date": 0},
-            "rejected_reason": "NONE",
+            "quality_score": {"score": self.quality, "date": 0},
+            "rejected_reason": self.rejected_reason,
             "id": self.id,
         }
+        if self.previous_category is not None:
+            node["previous_category"] = self.previous_category
+        if self.correct_category is not None:
+            node["correct_category"] = self.correct_category
+        return node
 
     def check_status(self) -> None:
         """Raise what Meta answers to a send of a template that isn't approved."""

@@ -2,34 +2,25 @@
 
 import hashlib
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from sandbox.clock import DAY_MS, SandboxClock
 from sandbox.config import NumberConfig, SandboxConfig, TemplateConfig, TokenConfig, WabaConfig
 from sandbox.errors import GraphError, object_missing
 from sandbox.limits import PairLimiter, TokenBucket
 from sandbox.phones import country_of
+from sandbox.policies import CallAllowance, MarketingLimit, Portfolio
 from sandbox.templates import Template
 
-WINDOW_MS: Final = 24 * 3_600_000
+WINDOW_MS: Final = DAY_MS
+PHONE_SHOWN_MS: Final = 30 * DAY_MS
 _BSUID_SPACE: Final = 2**64
 _SCRAMBLE: Final = 0x9E3779B97F4A7C15
 _UNSCRAMBLE: Final = pow(_SCRAMBLE, -1, _BSUID_SPACE)
-
-
-class SandboxClock:
-    """Wall time in milliseconds, with an offset so that a test can move it."""
-
-    def __init__(self) -> None:
-        self.offset_ms = 0
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, UTC."""
-        return time.time_ns() // 1_000_000 + self.offset_ms
 
 
 @dataclass(slots=True)
@@ -41,6 +32,7 @@ class Waba:
     subscribed: bool
     callback_url: str | None
     templates: dict[tuple[str, str], Template] = field(default_factory=dict)
+    blocked_names: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -58,11 +50,22 @@ class Number:
     bucket: TokenBucket
     callback_url: str | None
     state: str
+    quality: str = "GREEN"
+    pin: str | None = None
+    wrong_pins: int = 0
+    pin_locked_until_ms: int = 0
+    maintenance_until_ms: int = 0
+    spam_limited_until_ms: int = 0
 
     @property
     def id(self) -> str:
         """The phone number id."""
         return self.config.id
+
+    @property
+    def country(self) -> str:
+        """The country of the number itself."""
+        return country_of(self.digits)
 
     @property
     def display(self) -> str:
@@ -78,6 +81,7 @@ class Media:
     mime_type: str
     sha256: str
     content: bytes
+    uploaded_ms: int
 
 
 class World:
@@ -96,8 +100,14 @@ class World:
         self.templates: dict[str, Template] = {}
         self.media: dict[str, Media] = {}
         self.pairs = PairLimiter()
+        self.marketing = MarketingLimit()
+        self.calls = CallAllowance()
+        self.portfolios = {
+            entry.id: Portfolio(entry.id, entry.people_per_day) for entry in config.portfolios
+        }
         self.windows: dict[tuple[str, str], int] = {}
         self.opted_out: set[tuple[str, str]] = set()
+        self.contact_book: set[tuple[str, str]] = set()
         self._portfolio_keys: dict[str, int] = {}
         for waba in config.wabas:
             self._add_waba(waba)
@@ -120,7 +130,14 @@ class World:
             now=self.clock.now_ms() / 1000,
         )
         self.numbers[config.id] = Number(
-            config, waba, digits, bucket, config.callback_url, config.state
+            config,
+            waba,
+            digits,
+            bucket,
+            config.callback_url,
+            config.state,
+            quality=config.quality_rating,
+            pin=config.pin,
         )
 
     def add_template(self, waba: Waba, config: TemplateConfig) -> Template:
@@ -163,7 +180,7 @@ class World:
         number = self.numbers.get(number_id)
         if number is None or not _may_use(token, number.waba.id):
             raise object_missing(number_id, method)
-        if number.state != "CONNECTED":
+        if number.state != "CONNECTED" and method == "POST":
             raise GraphError(33 if number.state == "DELETED" else 133010)
         return number
 
@@ -174,11 +191,29 @@ class World:
             raise object_missing(waba_id, method)
         return waba
 
+    def portfolio(self, number: Number) -> Portfolio:
+        """The portfolio that a number's account belongs to; unlimited unless configured."""
+        portfolio_id = number.waba.config.portfolio_id
+        known = self.portfolios.get(portfolio_id)
+        if known is None:
+            known = self.portfolios[portfolio_id] = Portfolio(portfolio_id, None)
+        return known
+
     def window_open(self, number: Number, wa_id: str, now_ms: int) -> bool:
         """True within 24 h of the user's last message to this number."""
         if self.config.limits.all_windows_open:
             return True
         return now_ms - self.windows.get((number.id, wa_id), -WINDOW_MS) < WINDOW_MS
+
+    def note_user(self, number: Number, wa_id: str) -> None:
+        """A user wrote: Meta's contact book of the portfolio knows the number from now on."""
+        self.contact_book.add((number.waba.config.portfolio_id, wa_id))
+
+    def knows_phone(self, number: Number, wa_id: str, now_ms: int) -> bool:
+        """True when webhooks show this phone: wrote within 30 days, or in the contact book."""
+        wrote = self.windows.get((number.id, wa_id), -PHONE_SHOWN_MS)
+        in_book = (number.waba.config.portfolio_id, wa_id) in self.contact_book
+        return in_book or now_ms - wrote < PHONE_SHOWN_MS
 
     def callback_for(self, number: Number) -> str | None:
         """Where message webhooks go: the number's URL, else the account's, else the app's."""
@@ -212,6 +247,17 @@ class World:
         """The user stopped (or resumed) marketing messages of this business."""
         change = self.opted_out.add if stopped else self.opted_out.discard
         change((waba_id, wa_id))
+
+    def forget_people(self) -> None:
+        """Forget every debt, window, opt-out and count; accounts, numbers and templates stay."""
+        self.pairs.clear()
+        self.marketing.clear()
+        self.calls.clear()
+        for portfolio in self.portfolios.values():
+            portfolio.clear()
+        self.contact_book.clear()
+        self.windows.clear()
+        self.opted_out.clear()
 
     def next_epoch(self) -> None:
         """Message ids from now on differ from all before, unless ids are configured stable."""

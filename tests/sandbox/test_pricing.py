@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
+from sandbox.clock import SandboxClock
 from sandbox.config import SandboxConfig
 from sandbox.errors import GraphError
 from sandbox.ledger import Message
 from sandbox.pricing import Analytics, parse_query, period
-from sandbox.world import SandboxClock, World
+from sandbox.world import World
 from tests.support.sandboxes import Json, RunningSandbox, quick_config, running_sandbox
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
