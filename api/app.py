@@ -12,6 +12,7 @@ from api.auth import Authenticator
 from api.billing import routes as billing
 from api.body_limits import BodyLimits
 from api.campaigns import routes as campaigns
+from api.campaigns import trial_routes as trials
 from api.consents import routes as consents
 from api.contacts import routes as contacts
 from api.deps import ApiState
@@ -47,6 +48,7 @@ _ROOMS: Final = (
     consents,
     templates,
     campaigns,
+    trials,
     quiet_hours,
     messages,
     usage,

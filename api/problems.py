@@ -97,6 +97,12 @@ _KINDS: Final = (
         "Read the campaign again and approve the `plan_hash` it shows now.",
     ),
     _kind(
+        "redrive-count",
+        409,
+        "The filter means another number of messages by now",
+        "Repeat the dry run, look at its counts, and give its `matching` as `expected_messages`.",
+    ),
+    _kind(
         "request-in-flight",
         409,
         "The same Idempotency-Key is being worked on",

@@ -6,24 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, MetaId, Name, Request
+from api.campaigns.sources import FromAttribute, FromValue, ParameterKey
+from api.campaigns.trials import CanaryRules, Experiment
+from api.dto import Answer, Id, Instant, MetaId, Name, Request
 
-ParameterKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,80}$")]
 StoredStatus = Literal[
     "draft", "planning", "planned", "plan_failed", "approved", "running", "paused", "cancelled"
 ]
-
-
-class FromAttribute(Request):
-    """The value is the person's attribute (`name` is the person's name)."""
-
-    attribute: AttributeName
-
-
-class FromValue(Request):
-    """The same value for everybody."""
-
-    value: AttributeValue
 
 
 class CreateCampaign(Request):
@@ -53,6 +42,8 @@ class CreateCampaign(Request):
     scheduled_at: Instant | None = Field(
         default=None, description="Nothing is sent before it, also when launched earlier."
     )
+    experiment: Experiment | None = Field(default=None, description="Arms, and people held out.")
+    canary: CanaryRules | None = Field(default=None, description="A few people first, by waves.")
 
 
 class CampaignSummary(Answer):
@@ -77,6 +68,8 @@ class Campaign(CampaignSummary):
     """A campaign with its plan. Whether it is finished: see its stats."""
 
     parameters: dict[str, Any]
+    experiment: dict[str, Any] | None
+    canary: dict[str, Any] | None
     template_version_hash: str | None = Field(description="Pinned by the plan.")
     plan: dict[str, Any] | None = Field(description="The dry run: audience, cost, finish time.")
     plan_hash: str | None = Field(description="Give it back to approve exactly this plan.")

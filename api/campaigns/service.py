@@ -43,6 +43,7 @@ _RATE_WINDOW_SECONDS: Final = 60
 class _Parts(Answer):
     number_waba_id: str | None
     template_waba_id: str | None
+    variant_templates: int
     list_known: bool
 
 
@@ -89,6 +90,8 @@ async def create_campaign(
             "list_id": wanted.list_id,
             "parameters": json.dumps(parameters),
             "scheduled_at": wanted.scheduled_at,
+            "experiment": wanted.experiment and wanted.experiment.model_dump_json(),
+            "canary": wanted.canary and wanted.canary.model_dump_json(),
             "created_by": caller.subject,
         },
     )
@@ -307,6 +310,8 @@ async def _campaign(connection: Connection, caller: Caller, campaign_id: UUID) -
 
 
 async def _check_parts(connection: Connection, caller: Caller, wanted: CreateCampaign) -> None:
+    variants = wanted.experiment.variants if wanted.experiment else []
+    template_ids = {arm.template_id for arm in variants if arm.template_id is not None}
     parts = await fetch_known(
         connection,
         _Parts,
@@ -316,9 +321,15 @@ async def _check_parts(connection: Connection, caller: Caller, wanted: CreateCam
             "phone_number_id": wanted.phone_number_id,
             "template_id": wanted.template_id,
             "list_id": wanted.list_id,
+            "variant_template_ids": sorted(template_ids),
         },
         what="campaign",
     )
+    if parts.variant_templates != len(template_ids):
+        raise InvalidInput(
+            "a variant's template is not one of this number's account",
+            pointer="/experiment/variants",
+        )
     if parts.number_waba_id is None:
         raise InvalidInput("there is no such number", pointer="/phone_number_id")
     if parts.template_waba_id is None:

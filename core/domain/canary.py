@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Final
 
 from core.errors import InvalidInput
@@ -68,7 +69,7 @@ def read_canary(values: Mapping[str, object]) -> Canary:
     if not isinstance(percents, Sequence) or isinstance(percents, str):
         raise InvalidInput("percents is a list of shares", pointer="/canary/percents")
     shares = tuple(_percent(value, "/canary/percents") for value in percents)
-    rising = all(before < after for before, after in zip(shares, shares[1:], strict=False))
+    rising = all(before < after for before, after in pairwise(shares))
     if not 2 <= len(shares) <= _MAX_WAVES or not rising or shares[-1] != 100 or shares[0] <= 0:
         raise InvalidInput(
             "percents rise from above 0 to 100, in 2 to 10 steps", pointer="/canary/percents"

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     IN_DOUBT = "in_doubt"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    REDRIVEN = "redriven"
 
 
 class Category(StrEnum):
@@ -65,6 +66,7 @@ EVENT_TYPE_CODES: Final[Mapping[EventType, int]] = MappingProxyType(
         EventType.IN_DOUBT: 9,
         EventType.CANCELLED: 10,
         EventType.EXPIRED: 11,
+        EventType.REDRIVEN: 12,
     }
 )
 CATEGORY_CODES: Final[Mapping[Category, int]] = MappingProxyType(

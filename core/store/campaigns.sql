@@ -2,11 +2,12 @@
 -- A campaign in draft, if its number, template and list are the tenant's and fit each other.
 insert into app.campaigns (
     tenant_id, campaign_id, name, phone_number_id, template_id, list_id, parameters, scheduled_at,
-    created_by
+    experiment, canary, created_by
 )
 values (
     %(tenant_id)s, %(campaign_id)s, %(name)s, %(phone_number_id)s, %(template_id)s, %(list_id)s,
-    %(parameters)s::jsonb, %(scheduled_at)s, %(created_by)s
+    %(parameters)s::jsonb, %(scheduled_at)s, %(experiment)s::jsonb, %(canary)s::jsonb,
+    %(created_by)s
 )
 
 -- get_campaign --
@@ -18,6 +19,8 @@ select
     c.template_id,
     c.list_id,
     c.parameters,
+    c.experiment,
+    c.canary,
     c.status,
     c.status_reason,
     c.category,
@@ -83,7 +86,12 @@ returning campaign_id
 -- launch_campaign --
 -- Lets the rows of an approved campaign be claimed.
 update app.campaigns
-set status = 'running', launched_at = now()
+set
+    status = 'running',
+    launched_at = now(),
+    -- A canary begins with its first wave; its gates release the others.
+    released_wave = case when canary is null then 0 else 1 end,
+    wave_released_at = now()
 where tenant_id = %(tenant_id)s and campaign_id = %(campaign_id)s and status = 'approved'
 returning campaign_id
 
@@ -191,8 +199,25 @@ select
         from app.templates as t
         where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
     ) as template_waba_id,
+    (
+        select count(*)
+        from app.templates as t
+        where t.tenant_id = %(tenant_id)s
+            and t.template_id = any(%(variant_template_ids)s::uuid[])
+            and t.waba_id = (
+                select n.waba_id
+                from app.phone_numbers as n
+                where n.tenant_id = %(tenant_id)s and n.phone_number_id = %(phone_number_id)s
+            )
+    ) as variant_templates,
     exists (
         select 1
         from app.lists as l
         where l.tenant_id = %(tenant_id)s and l.list_id = %(list_id)s
     ) as list_known
+
+-- get_campaign_status --
+-- Whether the tenant has a campaign, and where it is.
+select c.status
+from app.campaigns as c
+where c.tenant_id = %(tenant_id)s and c.campaign_id = %(campaign_id)s

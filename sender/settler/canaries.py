@@ -48,7 +48,7 @@ async def _stop(connection: Connection, waiting: WaitingCanary, why: str) -> Non
             kind=_STOPPED,
             subject=str(waiting.campaign_id),
             detail=f"Wave {waiting.released_wave} is out, the next is held back: {why}. "
-            "Resume the campaign to go on, or cancel it.",
+            "Release the next wave by hand to go on (POST .../waves/next), or cancel.",
         )
 
 

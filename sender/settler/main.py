@@ -11,12 +11,15 @@ from core.settings import DatabaseRole, Settings
 from core.store import settlement
 from core.store.database import Pool, open_pool, platform_transaction
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
+from sender.settler.canaries import ask_gates
 from sender.settler.expiry import expire
+from sender.settler.redrives import carry_out_redrives
 from sender.settler.settler import settle
 
 _IDLE_SECONDS: Final = 1.0
 _PARTITION_SECONDS: Final = 3_600.0
 _EXPIRY_SECONDS: Final = 60.0
+_GATE_SECONDS: Final = 5.0
 _log = get_logger(__name__)
 
 
@@ -44,6 +47,7 @@ class Rounds:
         self._pool = pool
         self._partitions_at = float("-inf")
         self._expiry_at = float("-inf")
+        self._gates_at = float("-inf")
 
     async def once(self) -> float:
         """One round; returns how long to rest."""
@@ -54,7 +58,11 @@ class Rounds:
             self._settings, self._pool
         ):
             self._expiry_at = time.monotonic()
-        return 0.0 if await settle(self._settings, self._pool) else _IDLE_SECONDS
+        if time.monotonic() - self._gates_at >= _GATE_SECONDS:
+            await ask_gates(self._pool)
+            self._gates_at = time.monotonic()
+        moved = await carry_out_redrives(self._pool) + await settle(self._settings, self._pool)
+        return 0.0 if moved else _IDLE_SECONDS
 
     async def _make_partitions(self) -> None:
         try:
