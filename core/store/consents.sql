@@ -1,13 +1,22 @@
--- record_consents --
--- Appends ledger entries and carries the newest of each person and purpose into the state.
+-- record_words --
+-- Appends ledger entries, each once however often it is said, and carries the newest into the state.
+-- Every consent and withdrawal of the product is written by this statement.
 with incoming as (
     select *
     from unnest(
+        %(tenant_ids)s::uuid[],
         %(consent_ids)s::uuid[],
         %(contact_ids)s::uuid[],
         %(purposes)s::text[],
-        %(actions)s::text[]
-    ) as i (consent_id, contact_id, purpose, action)
+        %(actions)s::text[],
+        %(channels)s::text[],
+        %(text_versions)s::text[],
+        %(evidences)s::jsonb[],
+        %(occurred_ats)s::timestamptz[]
+    ) as i (
+        tenant_id, consent_id, contact_id, purpose, action, channel, text_version, evidence,
+        occurred_at
+    )
 ),
 
 ledger as (
@@ -16,18 +25,22 @@ ledger as (
         occurred_at
     )
     select
-        %(tenant_id)s, i.consent_id, i.contact_id, i.purpose, i.action, %(channel)s,
-        %(text_version)s, %(evidence)s::jsonb, %(occurred_at)s
+        i.tenant_id, i.consent_id, i.contact_id, i.purpose, i.action, i.channel, i.text_version,
+        i.evidence, i.occurred_at
     from incoming as i
-    returning contact_id, purpose, action, consent_id, occurred_at
+    order by i.consent_id
+    on conflict (tenant_id, consent_id) do nothing
+    returning tenant_id, contact_id, purpose, action, consent_id, occurred_at
 )
 
 insert into app.consent_states as s (
     tenant_id, contact_id, purpose, granted, consent_id, occurred_at
 )
-select
-    %(tenant_id)s, l.contact_id, l.purpose, l.action = 'granted', l.consent_id, l.occurred_at
+select distinct on (l.tenant_id, l.contact_id, l.purpose)
+    l.tenant_id, l.contact_id, l.purpose, l.action = 'granted', l.consent_id, l.occurred_at
 from ledger as l
+-- revoked sorts after granted: a tie goes to the withdrawal.
+order by l.tenant_id, l.contact_id, l.purpose, l.occurred_at desc, l.action desc
 on conflict (tenant_id, contact_id, purpose) do update
 set
     granted = excluded.granted,

@@ -1,0 +1,79 @@
+"""Two rows that turned out to be one person become one, in the caller's transaction."""
+
+from datetime import datetime
+from typing import Final
+
+from core.domain.ids import ContactId, TenantId, new_id
+from core.store import consents
+from core.store.consents import Word
+from core.store.database import Connection
+from core.store.queries import load
+
+_SQL = load("merges")
+#: Order matters: doubles are found while both rows still stand, recipients before messages.
+_MOVES: Final = (
+    "move_recipients",
+    "move_messages",
+    "move_identities",
+    "move_inbound",
+    "move_members",
+    "move_suppression",
+    "move_windows",
+    "move_waits",
+    "move_reach",
+    "close_contact",
+)
+
+
+async def merge_contacts(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    kept: ContactId,
+    merged: ContactId,
+    reason: str,
+) -> bool:
+    """Let everything of `merged` be `kept`'s; False when either is gone already.
+
+    The stricter consent wins: withdrawn if either row withdrew. A campaign that has both sends
+    once: what still waits beside it is cancelled, reason `same_person`. The merged row's ledger
+    entries stay where they are; the entry that carries them over names them. Call under
+    `inbound.lock_people`.
+    """
+    who: dict[str, object] = {"tenant_id": tenant_id, "kept": kept, "merged": merged}
+    cursor = await connection.execute(_SQL.lock_pair, who)
+    rows = dict(await cursor.fetchall())  # type: ignore[arg-type]
+    if kept == merged or set(rows) != {kept, merged}:
+        return False
+    await connection.execute(_SQL.lock_messages, who)
+    await _carry_consents(connection, tenant_id, kept, merged)
+    cursor = await connection.execute(_SQL.cancel_doubles, who)
+    cancelled = cursor.rowcount
+    for move in _MOVES:
+        await connection.execute(_SQL[move], {**who, "address": rows[kept]})
+    await connection.execute(
+        _SQL.insert_merge, {**who, "merge_id": new_id(), "reason": reason, "cancelled": cancelled}
+    )
+    return True
+
+
+async def _carry_consents(
+    connection: Connection, tenant_id: TenantId, kept: ContactId, merged: ContactId
+) -> None:
+    cursor = await connection.execute(
+        _SQL.list_stricter, {"tenant_id": tenant_id, "kept": kept, "merged": merged}
+    )
+    words = [
+        Word(
+            tenant_id=tenant_id,
+            consent_id=new_id(),
+            contact_id=kept,
+            purpose=str(purpose),
+            granted=bool(granted),
+            channel="merge",
+            evidence={"merged_contact": str(merged), "consent": str(consent_id)},
+            occurred_at=occurred_at if isinstance(occurred_at, datetime) else datetime.max,
+        )
+        for purpose, granted, consent_id, occurred_at in await cursor.fetchall()
+    ]
+    await consents.record_words(connection, words)
