@@ -8,18 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid5
-
-from psycopg.types.json import Jsonb
 
 from core.domain.ids import ContactId, PhoneNumberId, TemplateId, TenantId, WabaId, new_id
 from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, RetryClass
 from core.store import dispatch
+from core.store.consents import meta_word, record_words
 from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("dispatch")
-_CONSENT_NAMESPACE: Final = UUID("6f0a4c1e-7d6b-5b0e-9a51-0c7a9b2f3d11")
 _UNDELIVERABLE_SECONDS: Final = 30 * 86_400
 """131026: not on WhatsApp, or too old an app. People install it, so not for ever."""
 
@@ -103,15 +100,15 @@ async def _suppress(connection: Connection, consequence: Consequence) -> None:
     if contact_id is None:
         return
     if error.writes_opt_out:
-        await record_opt_out(
-            connection,
+        word = meta_word(
             tenant_id=consequence.tenant_id,
             contact_id=contact_id,
             granted=False,
             channel="whatsapp_error",
-            evidence={"error_code": error.code},
+            evidence={"error_code": str(error.code)},
             occurred_at=consequence.occurred_at,
         )
+        await record_words(connection, [word])
         return
     await dispatch.run(
         connection,
@@ -215,34 +212,4 @@ async def pause_number(
         phone_number_id=phone_number_id,
         seconds=seconds,
         reason=reason,
-    )
-
-
-async def record_opt_out(
-    connection: Connection,
-    *,
-    tenant_id: TenantId,
-    contact_id: ContactId,
-    granted: bool,
-    channel: str,
-    evidence: dict[str, object],
-    occurred_at: datetime,
-) -> None:
-    """Write Meta's word on a person's marketing consent into the ledger.
-
-    Meta repeats itself: the entry's id is made of what it says, so a repetition changes nothing.
-    """
-    action = "granted" if granted else "revoked"
-    said = f"{tenant_id}/{contact_id}/marketing/{action}/{channel}/{occurred_at.isoformat()}"
-    await dispatch.run(
-        connection,
-        _SQL.record_consent,
-        tenant_id=tenant_id,
-        consent_id=uuid5(_CONSENT_NAMESPACE, said),
-        contact_id=contact_id,
-        purpose="marketing",
-        action=action,
-        channel=channel,
-        evidence=Jsonb(evidence),
-        occurred_at=occurred_at,
     )

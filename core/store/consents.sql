@@ -1,5 +1,5 @@
 -- record_words --
--- Appends ledger entries, each once however often it is said, and carries the newest into the state.
+-- Appends ledger entries, each once however often said; the newest becomes the state.
 -- Every consent and withdrawal of the product is written by this statement.
 with incoming as (
     select *

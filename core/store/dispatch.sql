@@ -339,33 +339,6 @@ set
     suppressed_at = now(),
     until = excluded.until
 
--- record_consent --
--- Adds one entry to the consent ledger, once however often Meta repeats it, and moves the state on.
-with entry as (
-    insert into app.consents (
-        tenant_id, consent_id, contact_id, purpose, action, channel, evidence, occurred_at
-    )
-    values (
-        %(tenant_id)s, %(consent_id)s, %(contact_id)s, %(purpose)s, %(action)s, %(channel)s,
-        %(evidence)s, %(occurred_at)s
-    )
-    on conflict (tenant_id, consent_id) do nothing
-    returning tenant_id, consent_id, contact_id, purpose, action, occurred_at
-)
-
-insert into app.consent_states (
-    tenant_id, contact_id, purpose, granted, consent_id, occurred_at
-)
-select
-    e.tenant_id, e.contact_id, e.purpose, e.action = 'granted', e.consent_id, e.occurred_at
-from entry as e
-on conflict (tenant_id, contact_id, purpose) do update
-set
-    granted = excluded.granted,
-    consent_id = excluded.consent_id,
-    occurred_at = excluded.occurred_at
-where consent_states.occurred_at <= excluded.occurred_at
-
 -- open_alert --
 -- Tells people; one open row a subject, which counts how often it was met.
 insert into app.alerts (tenant_id, alert_id, kind, subject, detail)

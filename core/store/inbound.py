@@ -88,6 +88,19 @@ async def list_places(
     }
 
 
+async def list_account_places(
+    connection: Connection, waba_ids: Sequence[WabaId]
+) -> dict[WabaId, Place]:
+    """Tenant and portfolio of each known account."""
+    if not waba_ids:
+        return {}
+    cursor = await connection.execute(_SQL.list_account_places, {"waba_ids": list(waba_ids)})
+    return {
+        row[1]: Place(tenant_id=row[0], waba_id=row[1], portfolio_id=row[2])  # type: ignore[misc, arg-type]
+        for row in await cursor.fetchall()
+    }
+
+
 async def lock_people(connection: Connection, tenant_ids: Iterable[TenantId]) -> None:
     """Be the one writer of new people of these tenants until the transaction ends."""
     for tenant_id in sorted(set(tenant_ids)):
@@ -95,20 +108,21 @@ async def lock_people(connection: Connection, tenant_ids: Iterable[TenantId]) ->
 
 
 async def find_people(
-    connection: Connection, wanted: Sequence[tuple[int, Address]]
+    connection: Connection, wanted: Sequence[tuple[int, Address, datetime]]
 ) -> dict[int, dict[str, ContactId]]:
-    """Who is behind the addresses of each position: kind of address to person."""
+    """Who was behind the addresses of each position at an instant: kind of address to person."""
     found: dict[int, dict[str, ContactId]] = defaultdict(dict)
     if not wanted:
         return found
     cursor = await connection.execute(
         _SQL.find_people,
         {
-            "positions": [position for position, _ in wanted],
-            "tenant_ids": [address.tenant_id for _, address in wanted],
-            "kinds": [address.kind for _, address in wanted],
-            "values": [address.value for _, address in wanted],
-            "portfolio_ids": [address.portfolio_id for _, address in wanted],
+            "positions": [position for position, _, _ in wanted],
+            "tenant_ids": [address.tenant_id for _, address, _ in wanted],
+            "kinds": [address.kind for _, address, _ in wanted],
+            "values": [address.value for _, address, _ in wanted],
+            "portfolio_ids": [address.portfolio_id for _, address, _ in wanted],
+            "occurred_ats": [at for _, _, at in wanted],
         },
     )
     for position, kind, contact_id in await cursor.fetchall():
@@ -207,24 +221,43 @@ async def list_keywords(
     }
 
 
-async def change_address(
+async def retire_addresses(
     connection: Connection,
     *,
-    tenant_id: TenantId,
     contact_id: ContactId,
-    address: str,
-    country: str | None,
-    given_up: Sequence[str],
+    addresses: Sequence[Address],
+    at: datetime,
 ) -> None:
-    """Write to a person at `address` from now on, if they were written to at one given up.
-
-    `given_up` names phones (E.164, with and without `+`) and business-scoped ids.
-    """
-    who = {"tenant_id": tenant_id, "contact_id": contact_id}
+    """A person gave these up at an instant; who writes from them later is somebody else."""
+    if not addresses:
+        return
     await connection.execute(
-        _SQL.retire_addresses, {**who, "phones": list(given_up), "user_ids": list(given_up)}
+        _SQL.retire_addresses,
+        {
+            "tenant_id": addresses[0].tenant_id,
+            "contact_id": contact_id,
+            "kinds": [address.kind for address in addresses],
+            "values": [address.value for address in addresses],
+            "at": at,
+        },
     )
+
+
+async def move_address(
+    connection: Connection,
+    *,
+    contact_id: ContactId,
+    new: NewPerson,
+    old_addresses: Sequence[str],
+) -> None:
+    """Write to a person at the new address from now on, if they were written to at an old one."""
     await connection.execute(
         _SQL.move_address,
-        {**who, "address": address, "country": country, "old_addresses": list(given_up)},
+        {
+            "tenant_id": new.tenant_id,
+            "contact_id": contact_id,
+            "address": new.address,
+            "country": new.country,
+            "old_addresses": list(old_addresses),
+        },
     )

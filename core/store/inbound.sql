@@ -12,6 +12,16 @@ inner join app.whatsapp_accounts as account
     and number.waba_id = account.waba_id
 where number.phone_number_id = any(%(phone_number_ids)s::text[])
 
+-- list_account_places --
+-- Tenant and business portfolio of each of these accounts.
+-- cross-tenant: the tenant of an update is found here
+select
+    account.tenant_id,
+    account.waba_id,
+    account.portfolio_id
+from app.whatsapp_accounts as account
+where account.waba_id = any(%(waba_ids)s::text[])
+
 -- lock_people --
 -- One writer of new people at a time for a tenant, so that one person never becomes two.
 select pg_advisory_xact_lock(hashtextextended('carteiro.people.' || %(tenant_id)s::text, 0))
@@ -24,13 +34,13 @@ select
     i.contact_id
 from unnest(
     %(positions)s::integer[], %(tenant_ids)s::uuid[], %(kinds)s::text[], %(values)s::text[],
-    %(portfolio_ids)s::text[]
-) as w (position, tenant_id, kind, value, portfolio_id)
+    %(portfolio_ids)s::text[], %(occurred_ats)s::timestamptz[]
+) as w (position, tenant_id, kind, value, portfolio_id, occurred_at)
 inner join app.contact_identities as i
     on w.tenant_id = i.tenant_id
     and w.kind = i.kind
     and w.value = i.value
-where i.retired_at is null
+where (i.retired_at is null or i.retired_at > w.occurred_at)
     and (i.kind <> 'bsuid' or i.portfolio_id is null or i.portfolio_id = w.portfolio_id)
 
 -- insert_people --
@@ -153,15 +163,14 @@ where k.tenant_id = any(%(tenant_ids)s::uuid[])
 
 -- retire_addresses --
 -- The person gave these up: lists that name them still mean the person, a sender is another.
-update app.contact_identities
-set retired_at = now()
-where tenant_id = %(tenant_id)s
-    and contact_id = %(contact_id)s
-    and retired_at is null
-    and (
-        (kind in ('phone', 'wa_id') and value = any(%(phones)s::text[]))
-        or (kind = 'bsuid' and value = any(%(user_ids)s::text[]))
-    )
+update app.contact_identities as i
+set retired_at = %(at)s
+from unnest(%(kinds)s::text[], %(values)s::text[]) as gone (kind, value)
+where i.tenant_id = %(tenant_id)s
+    and i.contact_id = %(contact_id)s
+    and i.kind = gone.kind
+    and i.value = gone.value
+    and i.retired_at is null
 
 -- move_address --
 -- Where a person is written to from now on, and what still waits for them with it.

@@ -1,7 +1,11 @@
 """Two rows that turned out to be one person become one, in the caller's transaction."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
 
 from core.domain.ids import ContactId, TenantId, new_id
 from core.store import consents
@@ -25,6 +29,14 @@ _MOVES: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stricter:
+    purpose: str
+    granted: bool
+    consent_id: UUID
+    occurred_at: datetime
+
+
 async def merge_contacts(
     connection: Connection,
     *,
@@ -42,7 +54,7 @@ async def merge_contacts(
     """
     who: dict[str, object] = {"tenant_id": tenant_id, "kept": kept, "merged": merged}
     cursor = await connection.execute(_SQL.lock_pair, who)
-    rows = dict(await cursor.fetchall())  # type: ignore[arg-type]
+    rows: dict[object, object] = dict(await cursor.fetchall())  # type: ignore[arg-type]
     if kept == merged or set(rows) != {kept, merged}:
         return False
     await connection.execute(_SQL.lock_messages, who)
@@ -60,20 +72,22 @@ async def merge_contacts(
 async def _carry_consents(
     connection: Connection, tenant_id: TenantId, kept: ContactId, merged: ContactId
 ) -> None:
-    cursor = await connection.execute(
-        _SQL.list_stricter, {"tenant_id": tenant_id, "kept": kept, "merged": merged}
-    )
+    async with connection.cursor(row_factory=class_row(_Stricter)) as cursor:
+        await cursor.execute(
+            _SQL.list_stricter, {"tenant_id": tenant_id, "kept": kept, "merged": merged}
+        )
+        stricter = await cursor.fetchall()
     words = [
         Word(
             tenant_id=tenant_id,
             consent_id=new_id(),
             contact_id=kept,
-            purpose=str(purpose),
-            granted=bool(granted),
+            purpose=state.purpose,
+            granted=state.granted,
             channel="merge",
-            evidence={"merged_contact": str(merged), "consent": str(consent_id)},
-            occurred_at=occurred_at if isinstance(occurred_at, datetime) else datetime.max,
+            evidence={"merged_contact": str(merged), "consent": str(state.consent_id)},
+            occurred_at=state.occurred_at,
         )
-        for purpose, granted, consent_id, occurred_at in await cursor.fetchall()
+        for state in stricter
     ]
     await consents.record_words(connection, words)

@@ -49,6 +49,17 @@ _STATES: Final = {
     "played": MessageState.READ,
     "failed": MessageState.FAILED,
 }
+_MEDIA: Final = frozenset({"image", "video", "audio", "document", "sticker"})
+_REFERRAL: Final = (
+    "source_type",
+    "source_id",
+    "source_url",
+    "headline",
+    "body",
+    "media_type",
+    "ctwa_clid",
+)
+_BODY: Final = 4_096
 _WA_ID: Final = 64
 _USER_ID: Final = 160
 
@@ -184,7 +195,37 @@ def _inbound(message: Json, place: Place) -> Update:
         target_wamid=_target(message),
         group_id=optional_identifier(message, "group_id"),
         errors=_errors(message),
+        body=_body(message),
+        media_id=_media(message),
+        referral=_referral(message),
     )
+
+
+def _body(message: Json) -> str | None:
+    """What the person wrote or chose, cut at what Meta lets them write."""
+    kind = text(message, "type", limit=32) or ""
+    replies = child(message, "interactive")
+    return (
+        text(child(message, "text"), "body", limit=_BODY)
+        or text(child(message, "button"), "text", limit=_BODY)
+        or text(child(replies, "button_reply"), "title", limit=_BODY)
+        or text(child(replies, "list_reply"), "title", limit=_BODY)
+        or text(child(message, kind), "caption", limit=_BODY)
+        or text(child(message, "reaction"), "emoji", limit=32)
+    )
+
+
+def _media(message: Json) -> str | None:
+    kind = text(message, "type", limit=32)
+    return optional_identifier(child(message, kind), "id", limit=64) if kind in _MEDIA else None
+
+
+def _referral(message: Json) -> Mapping[str, str] | None:
+    value = message.get("referral")
+    if not isinstance(value, dict):
+        return None
+    parts = {name: text(value, name, limit=1_000) for name in _REFERRAL}
+    return {name: part for name, part in parts.items() if part}
 
 
 def _stop_word(message: Json) -> str | None:

@@ -1,10 +1,12 @@
-"""What one webhook can tell: one class a kind of update, without names and without text.
+"""What one webhook can tell: one class a kind of update, without names.
 
-Profile names, message texts and raw JSON never leave the parser. A phone number appears only where
-the applier needs it to find the person. `position` is the update's place in its body, from 0.
+Profile names and raw JSON never leave the parser; what a person wrote does in one field only, which
+no repr shows. A phone number appears only where the applier needs it to find the person. `position`
+is the update's place in its body, from 0.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -83,7 +85,9 @@ class UnknownStatus:
 class InboundMessage:
     """A person wrote or tapped: this opens the 24 h window, and may withdraw consent.
 
-    `stop_word` is one of our list when the message is nothing else; no other text is kept.
+    `stop_word` is one of our list when the message is nothing else. `body` is what they wrote, or
+    the words of the button or list entry they tapped, or the caption of what they sent; for the
+    inbox only. `referral` describes the advertisement they came by.
     `button_payload` is what the tenant put on a button, cut at 256 characters.
     `target_wamid` is the message that a reaction, an edit or a revocation is about. `group_id` is
     there when it was written to a group. A message of type `system` was written by nobody: it tells
@@ -109,6 +113,9 @@ class InboundMessage:
     target_wamid: str | None
     group_id: str | None
     errors: tuple[ReportedError, ...]
+    body: str | None = field(default=None, repr=False)
+    media_id: str | None = None
+    referral: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def is_system(self) -> bool:

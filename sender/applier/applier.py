@@ -16,6 +16,7 @@ from core.whatsapp.updates import StatusUpdate, Update
 from core.whatsapp.webhooks import parse_updates
 from sender.applier.arrivals import Arrived, read_status
 from sender.applier.notices import apply_notice
+from sender.applier.people import PEOPLE, apply_people
 from sender.applier.statuses import apply_statuses
 
 _BATCH_BODIES: Final = 300
@@ -50,11 +51,14 @@ async def apply_batch(pool: Pool) -> int:
 
 async def _apply_together(connection: Connection, bodies: Sequence[DueBody]) -> None:
     arrived = [update for body in bodies for update in _arrivals(body)]
+    people = [item for item in arrived if isinstance(item.update, PEOPLE)]
+    if people:
+        await apply_people(connection, people)
     statuses = [_as_status(item) for item in arrived if isinstance(item.update, StatusUpdate)]
     if statuses:
         await apply_statuses(connection, statuses)
     for item in arrived:
-        if not isinstance(item.update, StatusUpdate):
+        if not isinstance(item.update, (StatusUpdate, *PEOPLE)):
             await apply_notice(connection, item)
         UPDATES_APPLIED.labels(type(item.update).__name__, "seen").inc()
 
@@ -81,6 +85,8 @@ async def _apply_one(connection: Connection, item: Arrived[Update]) -> bool:
         async with connection.transaction():
             if isinstance(item.update, StatusUpdate):
                 await apply_statuses(connection, [_as_status(item)])
+            elif isinstance(item.update, PEOPLE):
+                await apply_people(connection, [item])
             else:
                 await apply_notice(connection, item)
     except psycopg.OperationalError:

@@ -3,8 +3,7 @@
 from typing import Final
 
 from core.clock import utc_now
-from core.domain.ids import ContactId, PhoneNumberId, TenantId, WabaId
-from core.domain.phone import InvalidPhone, from_wa_id
+from core.domain.ids import PhoneNumberId, TenantId, WabaId
 from core.domain.provider_errors import classify
 from core.store import dispatch, webhooks
 from core.store.database import Connection
@@ -13,15 +12,13 @@ from core.whatsapp.updates import (
     AccountUpdate,
     BadUpdate,
     ErrorUpdate,
-    InboundMessage,
-    PreferenceUpdate,
     TemplateChange,
     TemplateUpdate,
     UnknownUpdate,
     Update,
 )
 from sender.applier.arrivals import Arrived
-from sender.consequences import Consequence, apply_consequences, open_alert, record_opt_out
+from sender.consequences import Consequence, apply_consequences, open_alert
 
 _SQL = load("webhooks")
 _DISPATCH = load("dispatch")
@@ -36,10 +33,6 @@ async def apply_notice(connection: Connection, arrived: Arrived[Update]) -> None
     match arrived.update:
         case BadUpdate():
             await _put_aside(connection, arrived, None, "malformed", arrived.update.reason)
-        case PreferenceUpdate():
-            await _apply_preference(connection, arrived, arrived.update)
-        case InboundMessage():
-            await _apply_inbound(connection, arrived, arrived.update)
         case TemplateUpdate():
             await _apply_template(connection, arrived, arrived.update)
         case AccountUpdate():
@@ -48,54 +41,6 @@ async def apply_notice(connection: Connection, arrived: Arrived[Update]) -> None
             await _apply_trouble(connection, arrived, arrived.update)
         case UnknownUpdate():
             return  # the raw body keeps it; a later version may read it
-
-
-async def _apply_preference(
-    connection: Connection, arrived: Arrived[Update], update: PreferenceUpdate
-) -> None:
-    """The person stopped or resumed marketing inside WhatsApp."""
-    tenant_id = await _tenant_of_account(connection, update.waba_id)
-    if tenant_id is None:
-        await _put_aside(connection, arrived, None, "unknown_account", "user_preferences")
-        return
-    contact_id = await _contact(connection, tenant_id, update.wa_id, update.user_id)
-    if contact_id is None:
-        await _put_aside(connection, arrived, tenant_id, "unknown_contact", "user_preferences")
-        return
-    await record_opt_out(
-        connection,
-        tenant_id=tenant_id,
-        contact_id=contact_id,
-        granted=not update.stopped,
-        channel="whatsapp_preferences",
-        evidence={"body_id": arrived.body_id, "position": update.position},
-        occurred_at=update.occurred_at,
-    )
-
-
-async def _apply_inbound(
-    connection: Connection, arrived: Arrived[Update], update: InboundMessage
-) -> None:
-    """A stop word withdraws; everything else of inbound messages waits in the raw body."""
-    if update.stop_word is None:
-        return
-    tenant_id = await _tenant_of_number(connection, update.phone_number_id, update.waba_id)
-    if tenant_id is None:
-        await _put_aside(connection, arrived, None, "unknown_number", "inbound")
-        return
-    contact_id = await _contact(connection, tenant_id, update.from_wa_id, update.from_user_id)
-    if contact_id is None:
-        await _put_aside(connection, arrived, tenant_id, "unknown_contact", "inbound stop word")
-        return
-    await record_opt_out(
-        connection,
-        tenant_id=tenant_id,
-        contact_id=contact_id,
-        granted=False,
-        channel="whatsapp_message",
-        evidence={"body_id": arrived.body_id, "stop_word": update.stop_word},
-        occurred_at=update.occurred_at,
-    )
 
 
 async def _apply_template(
@@ -206,19 +151,6 @@ async def _tenant_of_number(
 ) -> TenantId | None:
     owner = (await webhooks.list_number_owners(connection, [number])).get(number)
     return owner[0] if owner and owner[1] == waba_id else None
-
-
-async def _contact(
-    connection: Connection, tenant_id: TenantId, wa_id: str | None, user_id: str | None
-) -> ContactId | None:
-    """By business-scoped id, by wa_id, else by the phone that a wa_id spells."""
-    try:
-        match_key = from_wa_id(wa_id).match_key if wa_id else None
-    except InvalidPhone:
-        match_key = None
-    return await webhooks.find_contact(
-        connection, tenant_id=tenant_id, wa_id=wa_id, user_id=user_id, match_key=match_key
-    )
 
 
 async def _tell(

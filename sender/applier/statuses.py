@@ -3,8 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
 from core.domain.ids import MessageId, TenantId
 from core.domain.message_state import MessageState
@@ -15,13 +13,9 @@ from core.store.database import Connection
 from core.store.dispatch import NewIdentity
 from core.store.webhooks import KnownMessage, StatusKey
 from core.whatsapp.updates import StatusUpdate
-from sender.applier.arrivals import Arrived, write_status
+from sender.applier.arrivals import Arrived, is_timely, put_aside, write_status
 from sender.applier.facts import Folded, Observation, fold
 from sender.consequences import Consequence, apply_consequences, open_alert
-
-# Meta repeats an unacknowledged webhook for 7 days; the hour is for clocks and queues.
-_OLDEST: Final = timedelta(days=7, hours=1)
-_NEWEST: Final = timedelta(minutes=5)
 
 Status = Arrived[StatusUpdate]
 
@@ -72,17 +66,11 @@ async def _owned(
             await _quarantine(connection, item, None, "unknown_number")
         elif owner[1] != item.update.waba_id:
             await _quarantine(connection, item, owner[0], "number_of_another_account")
-        elif not _is_timely(item):
+        elif not is_timely(item.received_at, item.update.occurred_at):
             await _quarantine(connection, item, owner[0], "impossible_time")
         else:
             owned.append((item, owner[0]))
     return owned
-
-
-def _is_timely(item: Status) -> bool:
-    """Judged by when it arrived, not by when it is applied: we may be late, Meta may not."""
-    age = item.received_at - item.update.occurred_at
-    return -_NEWEST <= age <= _OLDEST
 
 
 async def _match(
@@ -218,12 +206,4 @@ async def _quarantine_foreign(connection: Connection, item: Status, tenant_id: T
 async def _quarantine(
     connection: Connection, item: Status, tenant_id: TenantId | None, reason: str
 ) -> None:
-    await webhooks.quarantine_update(
-        connection,
-        tenant_id=tenant_id,
-        body_id=item.body_id,
-        received_at=item.received_at,
-        update_index=item.update.position,
-        reason=reason,
-        detail=f"status {item.update.state.value}",
-    )
+    await put_aside(connection, item, tenant_id, reason, f"status {item.update.state.value}")
