@@ -1,6 +1,7 @@
 """Running a sandbox as a process: one first line that says how to reach it, then serve."""
 
 import asyncio
+import gc
 import json
 import socket
 import sys
@@ -16,6 +17,7 @@ from sandbox.express import ExpressProtocol
 HOST: Final = "127.0.0.1"
 DRAIN_SECONDS: Final = 3
 KEEP_ALIVE_SECONDS: Final = 75
+GARBAGE_THRESHOLD: Final = 50_000
 
 
 def serve(
@@ -88,6 +90,9 @@ def main(
             sys.stdout,
         )
         app.sandbox.begin_outage = server.refuse_connections
+        # Accepted messages live on: looking for garbage among them costs a tenth of the time.
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
         server.run(sockets=[listener])
 
 
