@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 import aiohttp
@@ -22,6 +23,7 @@ from sandbox.world import World
 
 _log = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 0.005
+_POSTS_SHOWN: Final = 12
 USER_AGENT: Final = "facebookexternalua"
 _FOLLOW_OVERRIDES: Final = frozenset(
     {
@@ -73,6 +75,7 @@ class Dispatcher:
         self.journal = journal
         self.posts_ok = 0
         self.posts_failed = 0
+        self.last_posts: deque[tuple[str, int, int, str]] = deque(maxlen=_POSTS_SHOWN)
         self._due: list[_Due] = []
         self._order = itertools.count()
         self._buffers: dict[str, _Buffer] = {}
@@ -293,6 +296,9 @@ class Dispatcher:
             return False
 
     def _settle(self, delivery: Delivery, *, delivered: bool) -> None:
+        when = datetime.fromtimestamp(self.world.clock.now_ms() / 1000, UTC).strftime("%H:%M:%S")
+        answer = "200" if delivered else "failed"
+        self.last_posts.append((when, delivery.updates, len(delivery.body), answer))
         if delivered:
             self.posts_ok += 1
             for message, index in delivery.refs:

@@ -31,6 +31,7 @@ from sandbox.control_world import (
 from sandbox.errors import GraphError
 from sandbox.inbound import InboundRequest, receive
 from sandbox.ledger import Wanted
+from sandbox.live import snapshot
 from sandbox.phones import wa_id_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -73,6 +74,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/inbound", _errors_told(control.inbound), methods=["POST"]),
         Route("/templates/status", _errors_told(control.template_status), methods=["POST"]),
         Route("/media/{media_id}", _errors_told(control.media)),
+        Route("/live", control.live, methods=["GET"]),
         Route("/clock", control.get_clock, methods=["GET"]),
         Route("/limits", control.get_limits, methods=["GET"]),
         Route("/outage", _errors_told(control.outage), methods=["POST"]),
@@ -198,6 +200,11 @@ class Control:
             raise GraphError(100, title="There is no such template or status")
         self._sandbox.set_template_status(template, wanted.status.upper())
         return _json({"id": template.id, "status": template.status})
+
+    async def live(self, request: Request) -> Response:
+        """What the page shows."""
+        del request
+        return Response(snapshot(self._sandbox), media_type="application/json")
 
     async def get_clock(self, request: Request) -> Response:
         """The simulated time."""

@@ -92,7 +92,8 @@ def test_page_shows_counts_and_no_phone_number(sandbox: RunningSandbox) -> None:
     page = sandbox.client.get("/")
 
     assert page.status_code == 200
-    assert "1 messages accepted" in page.text
+    assert '"accepted":1' in page.text
+    assert sandbox.client.get("/sandbox/live").json()["accepted"] == 1
     assert "132001" in page.text
     assert "BR …42" in page.text
     assert "5511955550042" not in page.text
