@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from core.domain.ids import ContactId, PhoneNumberId, TemplateId, TenantId, WabaId, new_id
+from core.domain.ids import (
+    ContactId,
+    MessageId,
+    PhoneNumberId,
+    TemplateId,
+    TenantId,
+    WabaId,
+    new_id,
+)
 from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, RetryClass
 from core.store import dispatch
 from core.store.consents import meta_word, record_words
@@ -194,6 +202,23 @@ async def open_alert(
         subject=subject,
         detail=detail,
     )
+
+
+async def open_quarantine_alerts(
+    connection: Connection, messages: Iterable[tuple[TenantId, MessageId]]
+) -> None:
+    """Tell people about messages that no worker may try again."""
+    for tenant_id, message_id in sorted(messages):
+        await open_alert(
+            connection,
+            tenant_id=tenant_id,
+            kind="message_quarantined",
+            subject=str(message_id),
+            detail=(
+                f"{dispatch.QUARANTINE_AFTER} workers in a row ended while they held it, so nobody"
+                " claims it again. It may or may not have been sent."
+            ),
+        )
 
 
 async def pause_number(

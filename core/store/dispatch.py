@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
@@ -12,6 +12,8 @@ from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("dispatch")
+QUARANTINE_AFTER: Final = 5
+"""Claims of one message in a row that may end with their worker; then nobody tries it again."""
 NO_TOKEN_PAUSE = "no usable access token"  # noqa: S105 - a reason, not a secret
 """Why a number rests whose account's token cannot be read; storing another one ends it."""
 
@@ -28,6 +30,8 @@ class ClaimedMessage:
     address: str
     content: dict[str, object]
     claimed_at: datetime
+    throttle_count: int = 0
+    """Answers "not now" since the last acceptance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +77,16 @@ async def claim_messages(
     worker: str,
     lease_seconds: int,
 ) -> list[ClaimedMessage]:
-    """Take what may be sent now, in one statement; commit before you send.
+    """Take what may be sent now; commit before you send.
 
-    Whoever opted out or was suppressed by a transaction that committed before this statement is
-    cancelled here, with an event, and never returned.
+    One statement asks everything that can forbid a send (docs/sending.md lists it). Whoever opted
+    out or was suppressed by a transaction that committed before it is cancelled here, with an
+    event, and never returned. Before it, a limited portfolio is locked until the transaction ends,
+    so that two claims never count the same free places.
     """
+    await connection.execute(
+        _SQL.lock_portfolio, {"tenant_id": tenant_id, "phone_number_id": phone_number_id}
+    )
     async with connection.cursor(row_factory=class_row(ClaimedMessage)) as cursor:
         await cursor.execute(
             _SQL.claim_messages,
@@ -153,6 +162,43 @@ async def record_outcomes(
     )
     row = await cursor.fetchone()
     return int(str(row[1])) if row else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedClaim:
+    """What became of a dead worker's claim: queued, or in_doubt."""
+
+    tenant_id: TenantId
+    message_id: MessageId
+    state: str
+    is_poison: bool
+
+
+async def release_claims(
+    connection: Connection, *, worker: str, posted: Sequence[tuple[MessageId, int]]
+) -> list[ReleasedClaim]:
+    """End the claims of a worker that is dead: what was not `posted` (message, attempt) is queued.
+
+    Only for a worker that certainly lives no more: what it would still send, another sends too.
+    """
+    async with connection.cursor(row_factory=class_row(ReleasedClaim)) as cursor:
+        await cursor.execute(
+            _SQL.release_claims,
+            {
+                "worker": worker,
+                "message_ids": [message_id for message_id, _ in posted],
+                "attempt_nos": [attempt_no for _, attempt_no in posted],
+                "limit": QUARANTINE_AFTER,
+            },
+        )
+        return await cursor.fetchall()
+
+
+async def prune_limits(connection: Connection) -> int:
+    """Forget what the pair and portfolio limits no longer need; returns rows deleted."""
+    paces = await connection.execute(_SQL.prune_paces)
+    reach = await connection.execute(_SQL.prune_reach)
+    return paces.rowcount + reach.rowcount
 
 
 async def link_identities(

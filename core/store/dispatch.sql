@@ -1,21 +1,78 @@
+-- lock_portfolio --
+-- Lets one claim at a time count a limited portfolio's people; locks nothing when it has no limit.
+select portfolio.portfolio_id
+from app.phone_numbers as number
+inner join app.whatsapp_accounts as account
+    on number.tenant_id = account.tenant_id
+    and number.waba_id = account.waba_id
+inner join app.portfolios as portfolio
+    on account.tenant_id = portfolio.tenant_id
+    and account.portfolio_id = portfolio.portfolio_id
+where number.tenant_id = %(tenant_id)s
+    and number.phone_number_id = %(phone_number_id)s
+    and portfolio.people_per_day is not null
+for update of portfolio
+
 -- claim_messages --
--- Moves what may be sent now of one ticket to sending; refuses who opted out since the plan.
-with candidates as materialized (
+-- Moves what may be sent now of one ticket to sending; refuses or defers the rest, each with why.
+with stops as materialized (
+    select
+        s.scope,
+        s.subject
+    from ops.switches as s
+    where s.lifted_at is null
+        and s.expires_at > now()
+        and (
+            s.scope = 'everything'
+            or (s.scope in ('tenant', 'campaign', 'number') and s.tenant_id = %(tenant_id)s)
+        )
+),
+
+-- One row, or none when nothing of this number may be claimed.
+desk as materialized (
+    select
+        account.portfolio_id,
+        portfolio.people_per_day
+    from app.phone_numbers as number
+    inner join app.tenants as tenant on number.tenant_id = tenant.tenant_id
+    inner join app.whatsapp_accounts as account
+        on number.tenant_id = account.tenant_id
+        and number.waba_id = account.waba_id
+    left join app.portfolios as portfolio
+        on account.tenant_id = portfolio.tenant_id
+        and account.portfolio_id = portfolio.portfolio_id
+    where number.tenant_id = %(tenant_id)s
+        and number.phone_number_id = %(phone_number_id)s
+        and tenant.status = 'active'
+        and (number.paused_until is null or number.paused_until <= now())
+        and account.blocked_reason is null
+        and not exists (
+            select 1
+            from stops as s
+            where s.scope in ('everything', 'tenant')
+                or (s.scope = 'number' and s.subject = %(phone_number_id)s)
+        )
+),
+
+candidates as materialized (
     select
         m.message_id,
+        m.contact_id,
+        m.country,
+        m.category,
+        m.recipient_timezone,
+        m.expires_at,
+        m.lost_claims,
+        coalesce(service.expires_at > now(), false) as window_open,
+        pair.until as pair_until,
         case
             when m.expires_at <= now() then 'too_late'
             when consent.granted is false then 'opted_out'
             when suppression.contact_id is not null then 'suppressed'
+            when m.kind = 'text' and coalesce(service.expires_at <= now(), true)
+                then 'window_closed'
         end as refusal
     from app.messages as m
-    inner join app.tenants as tenant on m.tenant_id = tenant.tenant_id
-    inner join app.phone_numbers as number
-        on m.tenant_id = number.tenant_id
-        and m.phone_number_id = number.phone_number_id
-    inner join app.whatsapp_accounts as account
-        on number.tenant_id = account.tenant_id
-        and number.waba_id = account.waba_id
     left join app.campaigns as campaign
         on m.tenant_id = campaign.tenant_id
         and m.campaign_id = campaign.campaign_id
@@ -30,7 +87,17 @@ with candidates as materialized (
         on m.tenant_id = suppression.tenant_id
         and m.contact_id = suppression.contact_id
         and (suppression.until is null or suppression.until > now())
+    left join app.service_windows as service
+        on m.tenant_id = service.tenant_id
+        and m.phone_number_id = service.phone_number_id
+        and m.contact_id = service.contact_id
+    left join app.pair_waits as pair
+        on m.tenant_id = pair.tenant_id
+        and m.phone_number_id = pair.phone_number_id
+        and m.contact_id = pair.contact_id
+        and pair.until > now()
     where m.tenant_id = %(tenant_id)s
+        and exists (select 1 from desk)
         and m.message_id = any(%(message_ids)s::uuid[])
         -- The bounds prune partitions, which an array parameter cannot.
         and m.message_id >= %(lowest)s
@@ -38,40 +105,240 @@ with candidates as materialized (
         and m.phone_number_id = %(phone_number_id)s
         and m.state = 'queued'
         and (m.not_before is null or m.not_before <= now())
-        and tenant.status = 'active'
-        and (number.paused_until is null or number.paused_until <= now())
-        and account.blocked_reason is null
-        and (m.campaign_id is null or campaign.status = 'running')
+        and (
+            m.campaign_id is null
+            or (
+                campaign.status = 'running'
+                and m.wave <= campaign.released_wave
+                and not exists (
+                    select 1
+                    from stops as s
+                    where s.scope = 'campaign'
+                        and s.subject = m.campaign_id::text
+                )
+            )
+        )
         -- Too late is too late, also under a halted template.
         and (template.halted_reason is null or m.expires_at <= now())
     order by m.message_id
     for update of m skip locked
 ),
 
+-- Asked once for all people of one country and zone.
+quiet as materialized (
+    select
+        z.country,
+        z.category,
+        z.recipient_timezone,
+        app.quiet_until(
+            %(tenant_id)s, z.country, z.category, z.recipient_timezone, now()
+        ) as quiet_until
+    from (
+        select distinct
+            c.country,
+            c.category,
+            c.recipient_timezone
+        from candidates as c
+        where c.refusal is null
+    ) as z
+),
+
+judged as materialized (
+    select
+        c.message_id,
+        c.contact_id,
+        c.window_open,
+        c.lost_claims,
+        coalesce(
+            c.refusal, case when q.quiet_until >= c.expires_at then 'quiet_hours' end
+        ) as refusal,
+        greatest(q.quiet_until, c.pair_until) as wait_until
+    from candidates as c
+    left join quiet as q
+        on c.category = q.category
+        and c.country is not distinct from q.country
+        and c.recipient_timezone is not distinct from q.recipient_timezone
+),
+
+-- What was lost twice with its worker travels alone, so that it takes nobody with it.
+willing as materialized (
+    select
+        j.message_id,
+        j.contact_id,
+        j.window_open,
+        row_number() over (partition by j.contact_id order by j.message_id) as nth
+    from (
+        select
+            o.*,
+            row_number() over (order by o.lost_claims < 2 desc, o.message_id) as place,
+            bool_or(o.lost_claims < 2) over () as has_sound
+        from judged as o
+        where o.refusal is null
+            and o.wait_until is null
+    ) as j
+    where j.lost_claims < 2
+        or (j.place = 1 and not j.has_sound)
+),
+
+-- Takes each pair's grants under its row's lock: a second claim waits, then sees what is left.
+paced as (
+    insert into app.pair_paces as pace (
+        tenant_id, phone_number_id, contact_id, paid_until, granted
+    )
+    select
+        %(tenant_id)s,
+        %(phone_number_id)s,
+        w.contact_id,
+        now() + least(count(*), 45) * interval '6 seconds',
+        least(count(*), 45)
+    from willing as w
+    group by w.contact_id
+    order by w.contact_id
+    on conflict (tenant_id, phone_number_id, contact_id) do update
+    set
+        -- What was asked for: an insert would have granted it all.
+        granted = least(excluded.granted, app.pair_credit(pace.paid_until, now())),
+        paid_until = greatest(pace.paid_until, now())
+            + least(excluded.granted, app.pair_credit(pace.paid_until, now()))
+            * interval '6 seconds'
+    returning pace.contact_id, pace.granted, pace.paid_until
+),
+
+-- Everybody's wait for the pair; null where it may go.
+paired as materialized (
+    select
+        w.message_id,
+        w.contact_id,
+        w.window_open,
+        case
+            when w.nth > p.granted
+                then p.paid_until + (w.nth - p.granted) * interval '6 seconds'
+                    - interval '270 seconds'
+        end as wait_until
+    from willing as w
+    inner join paced as p on w.contact_id = p.contact_id
+),
+
+-- Whom a limited portfolio has reached in the moving day, the earliest first. The caller holds the
+-- portfolio's lock, and this statement began after it was given.
+reach as materialized (
+    select
+        r.contact_id,
+        r.reached_at,
+        row_number() over (order by r.reached_at, r.contact_id) as nth
+    from desk as d
+    inner join app.portfolio_reach as r on d.portfolio_id = r.portfolio_id
+    where r.tenant_id = %(tenant_id)s
+        and d.people_per_day is not null
+        and r.reached_at > now() - interval '24 hours'
+),
+
+newcomers as materialized (
+    select
+        n.contact_id,
+        -- How many places must have become free before this person's turn.
+        row_number() over (order by n.message_id) - d.people_per_day
+        + (select count(*) from reach) as excess
+    from (
+        select
+            p.contact_id,
+            min(p.message_id::text)::uuid as message_id
+        from paired as p
+        where p.wait_until is null
+            and not p.window_open
+            and not exists (select 1 from reach as r where r.contact_id = p.contact_id)
+        group by p.contact_id
+    ) as n
+    cross join desk as d
+    where d.people_per_day is not null
+),
+
+allowed as materialized (
+    select
+        p.message_id,
+        p.contact_id,
+        p.window_open,
+        case
+            when n.excess > 0
+                then coalesce(r.reached_at, now()) + interval '24 hours'
+            else p.wait_until
+        end as wait_until
+    from paired as p
+    left join newcomers as n on p.contact_id = n.contact_id
+    left join reach as r on n.excess = r.nth
+),
+
+reached as (
+    insert into app.portfolio_reach as r (tenant_id, portfolio_id, contact_id, reached_at)
+    select distinct
+        %(tenant_id)s::uuid,
+        d.portfolio_id,
+        a.contact_id,
+        now()
+    from allowed as a
+    cross join desk as d
+    where d.people_per_day is not null
+        and a.wait_until is null
+        and not a.window_open
+    on conflict (tenant_id, portfolio_id, contact_id) do update
+    set reached_at = excluded.reached_at
+),
+
 refused as (
     update app.messages as m
     set
-        state = case c.refusal when 'too_late' then 'expired' else 'cancelled' end,
-        reason = c.refusal,
+        state = case
+            when j.refusal in ('too_late', 'quiet_hours') then 'expired'
+            when j.refusal = 'window_closed' then 'failed'
+            else 'cancelled'
+        end,
+        reason = j.refusal,
+        error_code = case when j.refusal = 'window_closed' then 131047 end,
+        failed_at = case when j.refusal = 'window_closed' then now() end,
         state_changed_at = now()
-    from candidates as c
+    from judged as j
     where m.tenant_id = %(tenant_id)s
-        and m.message_id = c.message_id
+        and m.message_id = j.message_id
         and m.message_id >= %(lowest)s
         and m.message_id <= %(highest)s
-        and c.refusal is not null
+        and j.refusal is not null
     returning m.*
 ),
 
 refusals as (
     insert into raw.message_events (
         tenant_id, message_id, campaign_id, contact_pseudonym, waba_id, phone_number_id,
-        event_type, category, country, market, reason, attempt_no, occurred_at
+        event_type, category, country, market, reason, error_code, attempt_no, occurred_at
     )
     select
         r.tenant_id, r.message_id, r.campaign_id, r.contact_pseudonym, r.waba_id,
-        r.phone_number_id, r.state, r.category, r.country, r.market, r.reason, r.attempt_no, now()
+        r.phone_number_id, r.state, r.category, r.country, r.market, r.reason, r.error_code,
+        r.attempt_no, now()
     from refused as r
+),
+
+-- A wait is not an attempt: nothing but its end is written.
+deferred as (
+    update app.messages as m
+    set not_before = w.wait_until
+    from (
+        select
+            j.message_id,
+            j.wait_until
+        from judged as j
+        where j.refusal is null
+            and j.wait_until is not null
+        union all
+        select
+            a.message_id,
+            a.wait_until
+        from allowed as a
+        where a.wait_until is not null
+    ) as w
+    where m.tenant_id = %(tenant_id)s
+        and m.message_id = w.message_id
+        and m.message_id >= %(lowest)s
+        and m.message_id <= %(highest)s
 ),
 
 claimed as (
@@ -84,19 +351,20 @@ claimed as (
         lease_until = now() + make_interval(secs => %(lease_seconds)s),
         not_before = null,
         state_changed_at = now()
-    from candidates as c
+    from allowed as a
     where m.tenant_id = %(tenant_id)s
-        and m.message_id = c.message_id
+        and m.message_id = a.message_id
         and m.message_id >= %(lowest)s
         and m.message_id <= %(highest)s
-        and c.refusal is null
+        and a.wait_until is null
     returning
         m.message_id, m.attempt_no, m.contact_id, m.template_id, m.waba_id, m.address, m.content,
-        m.claimed_at
+        m.claimed_at, m.throttle_count
 )
 
 select
-    message_id, attempt_no, contact_id, template_id, waba_id, address, content, claimed_at
+    message_id, attempt_no, contact_id, template_id, waba_id, address, content, claimed_at,
+    throttle_count
 from claimed
 order by message_id
 
@@ -139,7 +407,8 @@ with outcomes as materialized (
 -- The caller has locked them (lock_messages), so nobody changes them meanwhile.
 known as materialized (
     select
-        m.message_id, m.state, m.reason, m.attempt_no, m.accepted_at, m.wamid
+        m.message_id, m.state, m.reason, m.attempt_no, m.accepted_at, m.wamid, m.contact_id,
+        m.phone_number_id, m.throttle_count
     from app.messages as m
     where m.tenant_id = %(tenant_id)s
         and m.message_id = any(%(message_ids)s::uuid[])
@@ -163,7 +432,10 @@ judged as materialized (
             when o.state = 'in_doubt' then k.attempt_no = o.attempt_no and k.state = 'sending'
             else k.attempt_no = o.attempt_no and k.state in ('sending', 'in_doubt')
         end as applies,
-        k.wamid is not null and o.wamid is not null and k.wamid <> o.wamid as sent_twice
+        k.wamid is not null and o.wamid is not null and k.wamid <> o.wamid as sent_twice,
+        k.contact_id,
+        k.phone_number_id,
+        k.throttle_count
     from outcomes as o
     inner join known as k on o.message_id = k.message_id
 ),
@@ -179,6 +451,17 @@ moved as (
             when j.state in ('accepted', 'held') then j.answered_at else m.accepted_at
         end,
         failed_at = case when j.state = 'failed' then j.answered_at end,
+        -- Nothing left: the number was never signed into a token that anybody saw.
+        attempt_no = case
+            when j.outcome = 'not_sent' then m.attempt_no - 1 else m.attempt_no
+        end,
+        throttle_count = case
+            when j.state in ('accepted', 'held') then 0
+            when j.outcome in ('throttled', 'not_sent') and j.not_before > j.answered_at
+                then least(m.throttle_count + 1, 32767)
+            else m.throttle_count
+        end,
+        lost_claims = 0,
         in_doubt_since = case when j.state = 'in_doubt' then now() end,
         not_before = j.not_before,
         lease_until = null,
@@ -219,7 +502,60 @@ attempts as (
         o.answered_at, o.http_status, o.error_code, o.error_subcode, o.error_detail, o.fbtrace_id,
         %(worker)s
     from outcomes as o
-    on conflict (tenant_id, message_id, attempt_no) do nothing
+    -- A number that never left is used again; and whoever made a call knows better than a lease.
+    on conflict (tenant_id, message_id, attempt_no) do update
+    set
+        outcome = excluded.outcome,
+        claimed_at = excluded.claimed_at,
+        requested_at = excluded.requested_at,
+        answered_at = excluded.answered_at,
+        http_status = excluded.http_status,
+        error_code = excluded.error_code,
+        error_subcode = excluded.error_subcode,
+        error_detail = excluded.error_detail,
+        fbtrace_id = excluded.fbtrace_id,
+        worker = excluded.worker,
+        recorded_at = now()
+    where message_attempts.outcome in ('not_sent', 'lease_expired')
+),
+
+-- 131056: this number rests for this person, 4^step seconds. Calls that were under way together
+-- raise the step once; after ten quiet minutes it begins anew.
+rested as (
+    insert into app.pair_waits as pair (tenant_id, phone_number_id, contact_id, step, until)
+    select
+        %(tenant_id)s,
+        j.phone_number_id,
+        j.contact_id,
+        0,
+        max(j.answered_at) + interval '1 second'
+    from judged as j
+    where j.error_code = 131056
+        and j.outcome = 'throttled'
+    group by j.phone_number_id, j.contact_id
+    order by j.contact_id
+    on conflict (tenant_id, phone_number_id, contact_id) do update
+    set
+        step = case
+            when pair.until < now() - interval '10 minutes' then 0
+            else least(pair.step + 1, 6)
+        end,
+        until = case
+            when pair.until < now() - interval '10 minutes' then excluded.until
+            else excluded.until - interval '1 second'
+                + power(4, least(pair.step + 1, 6)) * interval '1 second'
+        end
+    where pair.until < excluded.until - interval '1 second'
+),
+
+eased as (
+    delete from app.pair_waits as pair
+    using judged as j
+    where pair.tenant_id = %(tenant_id)s
+        and pair.phone_number_id = j.phone_number_id
+        and pair.contact_id = j.contact_id
+        and j.state in ('accepted', 'held')
+        and j.throttle_count > 0
 ),
 
 identified as (
@@ -248,6 +584,116 @@ events as (
 select
     (select count(*) from moved) as moved,
     (select count(*) from noted where sent_twice) as sent_twice
+
+-- release_claims --
+-- Ends the claims of a dead worker: queued again when no byte left, else in doubt; quarantined when
+-- it was the fifth worker in a row to die with them.
+-- cross-tenant: a worker serves every tenant
+with posted as materialized (
+    select *
+    from unnest(%(message_ids)s::uuid[], %(attempt_nos)s::integer[]) as p (message_id, attempt_no)
+),
+
+claims as materialized (
+    select
+        m.tenant_id,
+        m.message_id,
+        p.message_id is not null as is_posted,
+        m.lost_claims >= %(limit)s - 1 as is_poison
+    from app.messages as m
+    left join posted as p
+        on m.message_id = p.message_id
+        and m.attempt_no = p.attempt_no
+    where m.claimed_by = %(worker)s
+        and (
+            m.state = 'sending'
+            or (
+                -- The settler was faster, and knew only that the lease had ended.
+                m.state = 'in_doubt'
+                and m.in_doubt_since is not null
+                and p.message_id is null
+                and exists (
+                    select 1
+                    from app.message_attempts as a
+                    where a.tenant_id = m.tenant_id
+                        and a.message_id = m.message_id
+                        and a.attempt_no = m.attempt_no
+                        and a.outcome = 'lease_expired'
+                )
+            )
+        )
+    order by m.message_id
+    for update of m
+),
+
+moved as (
+    update app.messages as m
+    set
+        state = case when c.is_posted or c.is_poison then 'in_doubt' else 'queued' end,
+        reason = case when c.is_poison then 'quarantined' end,
+        in_doubt_since = case when c.is_posted and not c.is_poison then now() end,
+        attempt_no = case
+            when c.is_posted or c.is_poison then m.attempt_no else m.attempt_no - 1
+        end,
+        lost_claims = least(m.lost_claims + 1, 32767),
+        lease_until = null,
+        state_changed_at = now()
+    from claims as c
+    where m.tenant_id = c.tenant_id
+        and m.message_id = c.message_id
+    returning m.*, c.is_posted, c.is_poison
+),
+
+attempts as (
+    insert into app.message_attempts (
+        tenant_id, message_id, attempt_no, outcome, claimed_at, worker, error_detail
+    )
+    select
+        m.tenant_id, m.message_id,
+        case when m.state = 'queued' then m.attempt_no + 1 else m.attempt_no end,
+        case when m.is_posted then 'lease_expired' else 'not_sent' end,
+        m.claimed_at, m.claimed_by, 'the worker died'
+    from moved as m
+    on conflict (tenant_id, message_id, attempt_no) do update
+    set
+        outcome = excluded.outcome,
+        claimed_at = excluded.claimed_at,
+        worker = excluded.worker,
+        error_detail = excluded.error_detail,
+        recorded_at = now()
+    where message_attempts.outcome in ('not_sent', 'lease_expired')
+),
+
+events as (
+    insert into raw.message_events (
+        tenant_id, message_id, campaign_id, contact_pseudonym, waba_id, phone_number_id,
+        event_type, category, country, market, reason, attempt_no, occurred_at
+    )
+    select
+        m.tenant_id, m.message_id, m.campaign_id, m.contact_pseudonym, m.waba_id,
+        m.phone_number_id, m.state, m.category, m.country, m.market, m.reason, m.attempt_no, now()
+    from moved as m
+    where m.state <> 'queued'
+)
+
+select
+    m.tenant_id,
+    m.message_id,
+    m.state,
+    m.is_poison
+from moved as m
+
+-- prune_paces --
+-- Forgets pairs that owe nothing: their next message finds the whole burst.
+-- cross-tenant: one settler serves every tenant
+delete from app.pair_paces
+where paid_until < now() - interval '1 minute'
+
+-- prune_reach --
+-- Forgets whom a portfolio reached before the moving day.
+-- cross-tenant: one settler serves every tenant
+delete from app.portfolio_reach
+where reached_at < now() - interval '25 hours'
 
 -- link_identities --
 -- Remembers addresses Meta answered with; an address that belongs to somebody never moves.

@@ -52,10 +52,24 @@ class Verdict:
     state: str
 
 
-async def expire_leases(connection: Connection, *, limit: int) -> int:
-    """Put claims whose lease is over in doubt; returns how many."""
-    cursor = await connection.execute(_SQL.expire_leases, {"limit": limit})
-    return cursor.rowcount
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostClaim:
+    """A claim that ended with its worker; poison when it was the last one in a row we try."""
+
+    tenant_id: TenantId
+    message_id: MessageId
+    is_poison: bool
+
+
+async def expire_leases(
+    connection: Connection, *, limit: int, quarantine_after: int
+) -> list[LostClaim]:
+    """Put claims whose lease is over in doubt; the `quarantine_after`th in a row for good."""
+    async with connection.cursor(row_factory=class_row(LostClaim)) as cursor:
+        await cursor.execute(
+            _SQL.expire_leases, {"limit": limit, "quarantine_after": quarantine_after}
+        )
+        return await cursor.fetchall()
 
 
 async def list_doubts(

@@ -1,8 +1,12 @@
 -- expire_leases --
--- Claims whose worker did not come back: in doubt, for nobody knows how far it got.
+-- Claims whose worker did not come back: in doubt, for nobody knows how far it got. The fifth in a
+-- row is quarantined: `in_doubt_since` stays empty, so that nothing settles it by itself.
 -- cross-tenant: one settler serves every tenant
 with expired as materialized (
-    select m.tenant_id, m.message_id
+    select
+        m.tenant_id,
+        m.message_id,
+        m.lost_claims >= %(quarantine_after)s - 1 as is_poison
     from app.messages as m
     where m.state = 'sending'
         and m.lease_until < now()
@@ -15,7 +19,9 @@ moved as (
     update app.messages as m
     set
         state = 'in_doubt',
-        in_doubt_since = now(),
+        reason = case when e.is_poison then 'quarantined' end,
+        in_doubt_since = case when not e.is_poison then now() end,
+        lost_claims = least(m.lost_claims + 1, 32767),
         lease_until = null,
         state_changed_at = now()
     from expired as e
@@ -30,16 +36,32 @@ attempts as (
     )
     select m.tenant_id, m.message_id, m.attempt_no, 'lease_expired', m.claimed_at, m.claimed_by
     from moved as m
-    on conflict (tenant_id, message_id, attempt_no) do nothing
+    on conflict (tenant_id, message_id, attempt_no) do update
+    set
+        outcome = excluded.outcome,
+        claimed_at = excluded.claimed_at,
+        worker = excluded.worker,
+        recorded_at = now()
+    -- That number was claimed before and never left.
+    where message_attempts.outcome = 'not_sent'
+),
+
+events as (
+    insert into raw.message_events (
+        tenant_id, message_id, campaign_id, contact_pseudonym, waba_id, phone_number_id,
+        event_type, category, country, market, reason, attempt_no, occurred_at
+    )
+    select
+        m.tenant_id, m.message_id, m.campaign_id, m.contact_pseudonym, m.waba_id,
+        m.phone_number_id, 'in_doubt', m.category, m.country, m.market, m.reason, m.attempt_no,
+        now()
+    from moved as m
 )
 
-insert into raw.message_events (
-    tenant_id, message_id, campaign_id, contact_pseudonym, waba_id, phone_number_id, event_type,
-    category, country, market, attempt_no, occurred_at
-)
 select
-    m.tenant_id, m.message_id, m.campaign_id, m.contact_pseudonym, m.waba_id, m.phone_number_id,
-    'in_doubt', m.category, m.country, m.market, m.attempt_no, now()
+    m.tenant_id,
+    m.message_id,
+    coalesce(m.reason = 'quarantined', false) as is_poison
 from moved as m
 
 -- list_doubts --
@@ -213,6 +235,8 @@ where c.status in ('running', 'cancelled')
         where m.tenant_id = c.tenant_id
             and m.campaign_id = c.campaign_id
             and m.state in ('queued', 'sending', 'in_doubt', 'held')
+            -- A quarantined message waits for a person, not for us.
+            and (m.state <> 'in_doubt' or m.in_doubt_since is not null)
     )
 
 -- ensure_partitions --

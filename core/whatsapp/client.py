@@ -6,7 +6,7 @@ don't know the fate is never repeated by this module.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace, TracebackType
@@ -79,6 +79,13 @@ class _Progress:
 
     traced: bool = False
     connected: bool = False
+    before_bytes: Callable[[], None] | None = None
+
+    def connect(self) -> None:
+        """A connection stands: whoever keeps account of what leaves is told first."""
+        if self.before_bytes is not None:
+            self.before_bytes()
+        self.connected = True
 
 
 def _trace_connections() -> aiohttp.TraceConfig:
@@ -96,7 +103,7 @@ def _trace_connections() -> aiohttp.TraceConfig:
     ) -> None:
         progress = context.trace_request_ctx
         if isinstance(progress, _Progress):
-            progress.connected = True
+            progress.connect()
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(started)
@@ -121,16 +128,22 @@ class CloudApi:
         self._session = session
 
     async def send_message(
-        self, phone_number_id: str, payload: Mapping[str, object]
+        self,
+        phone_number_id: str,
+        payload: Mapping[str, object],
+        *,
+        before_bytes: Callable[[], None] | None = None,
     ) -> SendAccepted:
-        """Send one message, once.
+        """Send one message, once. `before_bytes` is called when a connection stands, before the
+        first byte leaves; while it was not called, none has left.
 
         Raises MetaError when Meta refused it with an error envelope; decide by
         `provider_errors.classify`. Raises MetaUnreachable(before_bytes=True) when no connection
         stood: safe to repeat. Raises MetaUnreachable(before_bytes=False) for all else, including a
         2xx without a message id: the message is in doubt.
         """
-        answer = await self._call("POST", f"{_segment(phone_number_id)}/messages", body=payload)
+        path = f"{_segment(phone_number_id)}/messages"
+        answer = await self._call("POST", path, body=payload, before_bytes=before_bytes)
         return _accepted(answer)
 
     def iter_templates(self, waba_id: str) -> AsyncIterator[Json]:
@@ -202,8 +215,9 @@ class CloudApi:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
+        before_bytes: Callable[[], None] | None = None,
     ) -> "_Answer":
-        progress = _Progress()
+        progress = _Progress(before_bytes=before_bytes)
         headers = self._headers if body is None else {**self._headers, **_JSON_BODY}
         request = self._session.request(
             method,

@@ -8,7 +8,7 @@ import uvloop
 
 from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
-from core.store import settlement
+from core.store import dispatch, settlement
 from core.store.database import Pool, open_pool, platform_transaction
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
 from sender.settler.canaries import ask_gates
@@ -20,6 +20,7 @@ _IDLE_SECONDS: Final = 1.0
 _PARTITION_SECONDS: Final = 3_600.0
 _EXPIRY_SECONDS: Final = 60.0
 _GATE_SECONDS: Final = 5.0
+_PRUNE_SECONDS: Final = 300.0
 _log = get_logger(__name__)
 
 
@@ -48,6 +49,7 @@ class Rounds:
         self._partitions_at = float("-inf")
         self._expiry_at = float("-inf")
         self._gates_at = float("-inf")
+        self._prune_at = float("-inf")
 
     async def once(self) -> float:
         """One round; returns how long to rest."""
@@ -58,6 +60,10 @@ class Rounds:
             self._settings, self._pool
         ):
             self._expiry_at = time.monotonic()
+        if time.monotonic() - self._prune_at >= _PRUNE_SECONDS:
+            async with platform_transaction(self._pool) as connection:
+                await dispatch.prune_limits(connection)
+            self._prune_at = time.monotonic()
         if time.monotonic() - self._gates_at >= _GATE_SECONDS:
             await ask_gates(self._pool)
             self._gates_at = time.monotonic()

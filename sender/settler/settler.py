@@ -9,7 +9,9 @@ from core.metrics import IN_DOUBT_SETTLED
 from core.settings import Settings
 from core.store import settlement
 from core.store.database import Connection, Pool, platform_transaction
+from core.store.dispatch import QUARANTINE_AFTER
 from core.store.settlement import Doubt, Verdict
+from sender.consequences import open_quarantine_alerts
 from sender.settler.policy import Evidence, judge, weigh
 
 _Grain = tuple[TenantId, PhoneNumberId, int]
@@ -22,7 +24,14 @@ _CONTROL_GRAIN_SECONDS: Final = 15
 async def settle(settings: Settings, pool: Pool) -> int:
     """One round: leases, doubts, cancelled campaigns, finished ones; returns messages moved."""
     async with platform_transaction(pool) as connection:
-        moved = await settlement.expire_leases(connection, limit=_BATCH)
+        lost = await settlement.expire_leases(
+            connection, limit=_BATCH, quarantine_after=QUARANTINE_AFTER
+        )
+        poison = [claim for claim in lost if claim.is_poison]
+        await open_quarantine_alerts(
+            connection, [(claim.tenant_id, claim.message_id) for claim in poison]
+        )
+    moved = len(lost)
     moved += await _settle_doubts(settings, pool)
     async with platform_transaction(pool) as connection:
         moved += await settlement.cancel_queued(connection, limit=_CANCEL_BATCH)

@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -25,6 +26,7 @@ from core.store.dispatch import ClaimedMessage, NewIdentity
 from core.whatsapp.client import CloudApi, SendAccepted
 from core.whatsapp.payloads import addressed
 from sender.consequences import Consequence, apply_consequences, open_alert, pause_number
+from sender.worker.journal import PostingJournal
 from sender.worker.outcomes import (
     Judgement,
     Moment,
@@ -59,13 +61,19 @@ class Dispatcher:
         *,
         worker: str,
         stopping: Callable[[], bool] = lambda: False,
+        journal: PostingJournal | None = None,
     ) -> None:
-        """`worker` names this process in claims and attempts; `stopping` ends sending early."""
+        """`worker` names this process in claims and attempts; `stopping` ends sending early.
+
+        `journal` is told of each message before its bytes leave, so that a kill puts back into the
+        queue what never left; without one all that was claimed is in doubt then.
+        """
         self._settings = settings
         self._pool = pool
         self._session = session
         self._worker = worker
         self._stopping = stopping
+        self._journal = journal
         # Our own gate before the connector's queue: the lease is checked after the wait.
         self._gate = asyncio.Semaphore(settings.meta_max_connections)
         self._sends: set[asyncio.Task[Sent]] = set()
@@ -171,7 +179,9 @@ class Dispatcher:
                         ticket.tenant_id, message.message_id, message.attempt_no
                     ),
                 )
-                answer = await api.send_message(ticket.phone_number_id, payload)
+                answer = await api.send_message(
+                    ticket.phone_number_id, payload, before_bytes=partial(self._mark, message)
+                )
             except CarteiroError as error:
                 moment = Moment(requested_at=requested_at, answered_at=utc_now())
                 return Sent(message=message, judgement=judge_error(message, error, moment))
@@ -182,6 +192,10 @@ class Dispatcher:
             moment = Moment(requested_at=requested_at, answered_at=utc_now())
             judgement = judge_accepted(message, answer, moment)
             return Sent(message=message, judgement=judgement, answer=answer)
+
+    def _mark(self, message: ClaimedMessage) -> None:
+        if self._journal is not None:
+            self._journal.mark(message.message_id, message.attempt_no)
 
     async def _record(self, ticket: Ticket, sent: list[Sent], sealed: bytes | None) -> None:
         """Write the outcomes; a database that is away for a moment gets some seconds to return."""
@@ -207,6 +221,8 @@ class Dispatcher:
                 connection, tenant_id=ticket.tenant_id, identities=_identities(sent)
             )
             await apply_consequences(connection, _consequences(ticket, sent, sealed))
+        if self._journal is not None:
+            self._journal.release((one.message.message_id, one.message.attempt_no) for one in sent)
         for item in sent:
             _count(item)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from typing import Final
 
@@ -15,12 +16,15 @@ from core.settings import DatabaseRole, Settings
 from core.store.database import Pool, open_pool, platform_transaction
 from core.store.dead_letters import bury_ticket
 from core.whatsapp.client import open_session
-from sender.processes import serve_own_metrics, stop_on_signals
+from sender.processes import repeat, serve_own_metrics, stop_on_signals
 from sender.worker.dispatcher import Dispatcher
 from sender.worker.intake import Done, Intake
+from sender.worker.journal import PostingJournal
+from sender.worker.recovery import journal_folder, recover
 
 _DRAIN_SECONDS: Final = 4.0
 _RECORD_SECONDS: Final = 1.5
+_RECOVER_SECONDS: Final = 1.0
 _BURY_AGAIN_SECONDS: Final = 1.0
 _log = get_logger(__name__)
 
@@ -34,7 +38,16 @@ def main(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     stop = stop_on_signals()
-    name = f"{socket.gethostname()}-{os.getpid()}"
+    # Unique for ever: in a container every worker is process 1.
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    budget = max(2 * settings.meta_max_connections, MAX_MESSAGES)
+    with PostingJournal(journal_folder(settings), worker=name, slots=budget) as journal:
+        await _serve(settings, stop, journal, name=name, budget=budget)
+
+
+async def _serve(
+    settings: Settings, stop: asyncio.Event, journal: PostingJournal, *, name: str, budget: int
+) -> None:
     dsn = settings.dsn(DatabaseRole.WORKER)
     async with (
         open_pool(dsn, name="worker", min_size=2, max_size=6) as pool,
@@ -43,17 +56,31 @@ async def _run(settings: Settings) -> None:
             timeout_seconds=settings.send_timeout_seconds,
         ) as session,
     ):
-        dispatcher = Dispatcher(settings, pool, session, worker=name, stopping=stop.is_set)
-        desk = Desk(dispatcher, budget=2 * settings.meta_max_connections)
+        dispatcher = Dispatcher(
+            settings, pool, session, worker=name, stopping=stop.is_set, journal=journal
+        )
+        desk = Desk(dispatcher, budget=budget)
         intake = Intake(settings, desk.deliver_from_thread, Graveyard(pool).bury_from_thread)
         intake.start()
+        recovery = asyncio.create_task(_recover(settings, pool, stop))
         _log.info("worker started")
         await stop.wait()
         intake.stop_taking()
         await desk.close()
         intake.stop()
         await asyncio.to_thread(intake.join, 1.0)
+        await recovery
         _log.info("worker stopped")
+
+
+async def _recover(settings: Settings, pool: Pool, stop: asyncio.Event) -> None:
+    """Look for dead workers of this machine, at the start and every second."""
+
+    async def once() -> float:
+        await recover(settings, pool)
+        return _RECOVER_SECONDS
+
+    await repeat(once, stop, name="recovery")
 
 
 class Desk:

@@ -18,6 +18,10 @@ _DEFAULT_WAIT_SECONDS: Final = 5
 _UNREACHABLE_WAIT_SECONDS: Final = 2
 _MAX_WAIT_SECONDS: Final = 300
 _MAX_DETAIL: Final = 500
+PAIR_RATE: Final = 131056
+_PATIENT_AFTER: Final = 500
+"""Refusals after which a message comes back every five minutes only: its attempt number is a
+smallint, and 30 days hold 8,640 of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def judge_error(message: ClaimedMessage, error: CarteiroError, moment: Moment) -
         )
     if isinstance(error, MetaUnreachable) and error.before_bytes:
         return judge_not_sent(
-            message, moment, wait_seconds=_backoff(message.attempt_no), detail=error.detail
+            message, moment, wait_seconds=_backoff(message.throttle_count), detail=error.detail
         )
     status = error.http_status if isinstance(error, MetaUnreachable) else None
     return judge_in_doubt(message, moment, detail=error.detail, http_status=status)
@@ -103,12 +107,7 @@ def _judge_refusal(message: ClaimedMessage, refusal: MetaError, moment: Moment) 
     if error.action is ErrorAction.IN_DOUBT:
         outcome, state, not_before = "in_doubt", "in_doubt", None
     elif error.message_stays_queued:
-        wait = wait_before_retry(
-            error,
-            tries=message.attempt_no,
-            retry_after_seconds=refusal.retry_after_seconds,
-        )
-        seconds = min(wait or _DEFAULT_WAIT_SECONDS, _MAX_WAIT_SECONDS)
+        seconds = _throttled_seconds(message, error, refusal.retry_after_seconds)
         outcome, state = "throttled", "queued"
         not_before = moment.answered_at + timedelta(seconds=seconds)
     else:
@@ -130,8 +129,22 @@ def _judge_refusal(message: ClaimedMessage, refusal: MetaError, moment: Moment) 
     )
 
 
-def _backoff(attempt_no: int) -> int:
-    return min(_UNREACHABLE_WAIT_SECONDS * int(2 ** min(attempt_no - 1, 8)), _MAX_WAIT_SECONDS)
+def _throttled_seconds(
+    message: ClaimedMessage, error: ProviderError, retry_after_seconds: int | None
+) -> int:
+    """How long a refused message waits; a pair's wait (131056) is Meta's 4^X, however long."""
+    if message.throttle_count >= _PATIENT_AFTER:
+        return _MAX_WAIT_SECONDS
+    wait = wait_before_retry(
+        error, tries=message.throttle_count + 1, retry_after_seconds=retry_after_seconds
+    )
+    if error.code == PAIR_RATE:
+        return wait or 1
+    return min(wait or _DEFAULT_WAIT_SECONDS, _MAX_WAIT_SECONDS)
+
+
+def _backoff(waits: int) -> int:
+    return min(_UNREACHABLE_WAIT_SECONDS * int(2 ** min(waits, 8)), _MAX_WAIT_SECONDS)
 
 
 def _outcome(
