@@ -27,6 +27,7 @@ from api.templates import routes as templates
 from api.tenants import routes as tenants
 from api.usage import routes as usage
 from api.warehouse import Warehouse
+from api.webhook_endpoints import routes as webhook_endpoints
 from api.webhooks.landing import Landing
 from api.webhooks.routes import MetaWebhooks
 from core.clock import Clock, SystemClock
@@ -54,6 +55,7 @@ _ROOMS: Final = (
     usage,
     billing,
     exports,
+    webhook_endpoints,
 )
 
 

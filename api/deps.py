@@ -144,6 +144,8 @@ UsageReader = Annotated[Caller, _caller(Scope.USAGE_READ)]
 InvoicesReader = Annotated[Caller, _caller(Scope.INVOICES_READ)]
 ExportsReader = Annotated[Caller, _caller(Scope.EXPORTS_READ)]
 ExportsWriter = Annotated[Caller, _caller(Scope.EXPORTS_WRITE)]
+WebhooksReader = Annotated[Caller, _caller(Scope.WEBHOOKS_READ)]
+WebhooksManager = Annotated[Caller, _caller(Scope.WEBHOOKS_MANAGE)]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most on one page.")]
 Cursor = Annotated[

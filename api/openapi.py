@@ -31,6 +31,7 @@ TAGS: Final = [
     {"name": "usage", "description": "Delivered messages by day of your zone."},
     {"name": "billing", "description": "Your invoices and their lines."},
     {"name": "exports", "description": "Your data as files."},
+    {"name": "webhook-endpoints", "description": "Where you are told what happens; signed."},
     {"name": "webhooks", "description": "Where Meta posts; signed, not for tenants."},
     {"name": "problems", "description": "Every error code, with advice."},
     {"name": "health", "description": "For probes and monitors."},

@@ -169,6 +169,12 @@ _KINDS: Final = (
         "Write it in E.164 with + and the calling code.",
     ),
     _kind(
+        "forbidden-destination",
+        422,
+        "We send no webhook to such an address",
+        "Use https:// with a public host and a usual port; see docs/webhooks-out.md.",
+    ),
+    _kind(
         "wrong-encoding",
         422,
         "The file isn't UTF-8 text",

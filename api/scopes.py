@@ -28,6 +28,8 @@ class Scope(StrEnum):
     INVOICES_READ = "invoices:read"
     EXPORTS_READ = "exports:read"
     EXPORTS_WRITE = "exports:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
 
 
 class Role(StrEnum):

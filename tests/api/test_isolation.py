@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
@@ -32,7 +33,12 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
     export = await api.post("/v1/exports", json={"dataset": "usage", "format": "csv"})
     made = await api.post("/v1/api-keys", json={"name": "k", "scopes": ["tenant:read"]})
     message = (await api.get("/v1/messages")).json()["items"][0]
+    endpoint = await api.post("/v1/webhook-endpoints", json={"url": "https://8.8.8.8/"})
+    endpoint_id = endpoint.json()["endpoint"]["endpoint_id"]
+    tested = await api.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
     return {
+        "endpoint_id": endpoint_id,
+        "event_id": tested.json()["event_id"],
         "campaign_id": str(campaign["campaign_id"]),
         "template_id": str(campaign["template_id"]),
         "list_id": str(campaign["list_id"]),
@@ -65,6 +71,13 @@ def make_invoice(admin: Admin, account: Account) -> str:
     return invoice_id
 
 
+#: What some operations need before they look for their thing, by the end of their address.
+BODIES: dict[str, dict[str, str]] = {
+    "approve": {"plan_hash": "hash-of-the-plan"},
+    "{endpoint_id}/replay": {"from": datetime.now(UTC).isoformat()},
+}
+
+
 def same(answer: httpx.Response) -> tuple[int, object]:
     """An answer without what differs from request to request."""
     body = answer.json()
@@ -86,7 +99,8 @@ async def test_the_other_tenants_ids_answer_like_ids_that_never_were(
         if "{" not in path or path.startswith("/problems"):
             continue
         for method in methods:
-            body = {"plan_hash": "hash-of-the-plan"} if path.endswith("approve") else None
+            body = next((body for end, body in BODIES.items() if path.endswith(end)), None)
+            body = {} if method == "patch" else body
             random = path.format_map(_Random())
             theirs = await api.request(method, path.format_map(ours), headers=headers, json=body)
             never = await api.request(method, random, headers=headers, json=body)
