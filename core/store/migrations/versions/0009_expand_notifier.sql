@@ -432,3 +432,27 @@ $$;
 create trigger tell_tenant after insert on app.consents
     referencing new table as new_rows
     for each statement execute function app.tell_consents();
+
+-- Thin like everything told: what the person wrote is read by its id.
+create function app.tell_inbound() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform app.emit_tenant_event(
+        n.tenant_id, 'message.inbound',
+        jsonb_build_object(
+            'inbound_id', n.inbound_id, 'contact_id', n.contact_id, 'message_type', n.type,
+            'phone_number_id', n.phone_number_id, 'reply_to_message_id', n.reply_to_message_id),
+        n.occurred_at)
+    from new_rows as n
+    where n.tenant_id in (
+        select e.tenant_id
+        from app.webhook_endpoints as e
+        where e.enabled and (e.event_types = '{*}' or 'message.inbound' = any(e.event_types))
+    );
+    return null;
+end
+$$;
+create trigger tell_tenant after insert on app.inbound_messages
+    referencing new table as new_rows
+    for each statement execute function app.tell_inbound();
