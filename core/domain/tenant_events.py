@@ -29,6 +29,7 @@ class TenantEventType(StrEnum):
     MESSAGE_IN_DOUBT = "message.in_doubt"
     MESSAGE_CANCELLED = "message.cancelled"
     MESSAGE_EXPIRED = "message.expired"
+    MESSAGE_REDRIVEN = "message.redriven"
     MESSAGE_INBOUND = "message.inbound"
     CAMPAIGN_PLANNING = "campaign.planning"
     CAMPAIGN_PLANNED = "campaign.planned"

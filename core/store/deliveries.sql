@@ -105,7 +105,11 @@ events as (
         jsonb_strip_nulls(jsonb_build_object(
             'message_id', f.message_id, 'campaign_id', f.campaign_id, 'contact_id', m.contact_id,
             'phone_number_id', f.phone_number_id, 'category', f.category,
-            'state', substr(f.event_type, 9), 'error_code', f.error_code, 'reason', f.reason
+            'state', case
+                when f.event_type = 'message.redriven' then 'queued'
+                else substr(f.event_type, 9)
+            end,
+            'error_code', f.error_code, 'reason', f.reason
         ))
     from found as f
     left join app.messages as m

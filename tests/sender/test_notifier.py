@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from standardwebhooks import Webhook
 
 from core.clock import utc_now
 from core.domain.ids import new_id
+from core.domain.tenant_events import TenantEventType
 from core.outgoing import open_guarded_session
 from core.settings import Settings
 from core.store import deliveries
@@ -560,6 +562,15 @@ async def test_the_tables_tell_of_their_changes_whoever_makes_them(
         new_id(),
         world.list_id,
     )
+    world.execute(
+        "insert into app.inbound_messages (tenant_id, inbound_id, phone_number_id, contact_id,"
+        " wamid, type, body, occurred_at, received_at)"
+        " values (%s, %s, %s, %s, 'wamid.secret', 'text', 'Olá!', now(), now())",
+        world.tenant_id,
+        new_id(),
+        world.phone_number_id,
+        contact_id,
+    )
     world.execute("update app.imports set rows_read = 3")
     world.execute("update app.imports set status = 'finished'")
     async with opened() as notifier:
@@ -571,7 +582,7 @@ async def test_the_tables_tell_of_their_changes_whoever_makes_them(
             *("template.status_changed", "template.quality_changed", "template.category_changed"),
             *("number.quality_changed", "number.throughput_changed"),
             *("number.paused", "number.resumed", "account.blocked", "account.unblocked"),
-            *("consent.changed", "import.finished"),
+            *("consent.changed", "import.finished", "message.inbound"),
         ]
     )
     paused = json.loads(got(stub, "campaign.paused")[0].body)
@@ -581,8 +592,22 @@ async def test_the_tables_tell_of_their_changes_whoever_makes_them(
         "previous_status": "running",
         "reason": "template_changed",
     }
+    inbound = got(stub, "message.inbound")[0].body
+    assert b"Ol" not in inbound
+    assert b"wamid" not in inbound
     consent = json.loads(got(stub, "consent.changed")[0].body)
     assert (consent["data"]["contact_id"], consent["data"]["action"]) == (
         str(contact_id),
         "revoked",
     )
+
+
+def test_every_fact_about_a_message_has_a_type_or_is_not_told(world: World) -> None:
+    rule = world.one(
+        "select pg_get_constraintdef(oid) from pg_constraint"
+        " where conname = 'message_events_event_type_check'"
+        " and conrelid = 'raw.message_events'::regclass"
+    )
+    facts = set(re.findall(r"'([a-z_]+)'", rule)) - {"planned", "excluded"}
+    assert len(facts) >= 9
+    assert {f"message.{fact}" for fact in facts} <= {each.value for each in TenantEventType}
