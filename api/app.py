@@ -21,6 +21,7 @@ from api.exports import routes as exports
 from api.messages import routes as messages
 from api.numbers import routes as numbers
 from api.openapi import install_docs
+from api.plans import routes as plans
 from api.quiet_hours import routes as quiet_hours
 from api.read_only import ReadOnly
 from api.templates import routes as templates
@@ -50,6 +51,7 @@ _ROOMS: Final = (
     templates,
     campaigns,
     trials,
+    plans,
     quiet_hours,
     messages,
     usage,

@@ -103,6 +103,12 @@ _KINDS: Final = (
         "Repeat the dry run, look at its counts, and give its `matching` as `expected_messages`.",
     ),
     _kind(
+        "four-eyes",
+        403,
+        "Somebody else must approve it",
+        "Your organisation has plans approved by another person than the one who asked for them.",
+    ),
+    _kind(
         "request-in-flight",
         409,
         "The same Idempotency-Key is being worked on",

@@ -10,6 +10,7 @@ from api.campaigns.schemas import (
     CampaignSummary,
     Cancelled,
     CreateCampaign,
+    PlanRequest,
     StoredStatus,
 )
 from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
@@ -87,22 +88,30 @@ async def get_campaign_stats(caller: CampaignsReader, campaign_id: Id) -> Campai
     status_code=202,
     responses=_CHANGES,
 )
-async def plan_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
-    """A dry run: who gets it and who doesn't, what it costs, when it ends. Nothing is sent.
+async def plan_campaign(
+    caller: CampaignsWriter, campaign_id: Id, wanted: PlanRequest | None = None
+) -> Campaign:
+    """Who gets it and who doesn't, what it costs, when it ends. Nothing is sent.
 
-    Poll the campaign until its status is `planned` or `plan_failed`.
+    Poll the campaign until its status is `planned` or `plan_failed`; `plan_progress` says how far
+    it is. After a dry run the status is `draft` again, with the same plan to read and no row kept.
     """
-    return await service.request_plan(caller, campaign_id)
+    return await service.request_plan(
+        caller, campaign_id, dry_run=wanted is not None and wanted.dry_run
+    )
 
 
 @router.post(
     "/{campaign_id}/approve",
     operation_id="approve_campaign",
     summary="Approve a plan",
-    responses=_CHANGES,
+    responses=_CHANGES | problems("four-eyes"),
 )
 async def approve_campaign(caller: CampaignsApprover, campaign_id: Id, wanted: Approve) -> Campaign:
-    """Approves exactly the plan whose hash is given."""
+    """Approves exactly the plan whose hash is given.
+
+    Where the organisation wants four eyes, not by who asked for the plan.
+    """
     return await service.approve(caller, campaign_id, wanted.plan_hash)
 
 

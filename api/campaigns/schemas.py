@@ -64,6 +64,13 @@ class CampaignSummary(Answer):
     created_at: datetime
 
 
+class PlanProgress(Answer):
+    """A plan in the making."""
+
+    decided: int = Field(description="People decided about so far.")
+    audience: int = Field(description="People on the list when the plan began.")
+
+
 class Campaign(CampaignSummary):
     """A campaign with its plan. Whether it is finished: see its stats."""
 
@@ -74,10 +81,24 @@ class Campaign(CampaignSummary):
     plan: dict[str, Any] | None = Field(description="The dry run: audience, cost, finish time.")
     plan_hash: str | None = Field(description="Give it back to approve exactly this plan.")
     planned_at: datetime | None
+    plan_requested_by: str | None = Field(description="Who asked for the plan.")
+    plan_progress: PlanProgress | None = Field(
+        description="How far a plan in the making is; null when none is."
+    )
     approved_at: datetime | None
     approved_by: str | None
     paused_at: datetime | None
     cancelled_at: datetime | None
+
+
+class PlanRequest(Request):
+    """How to plan."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"dry_run": True}]})
+
+    dry_run: bool = Field(
+        default=False, description="Compute and show the plan, and keep no row of it."
+    )
 
 
 class Approve(Request):

@@ -121,9 +121,16 @@ async def list_campaigns(caller: Caller, pager: Pager, status: str | None) -> Pa
     return pager.page(rows, lambda row: row.campaign_id)
 
 
-async def request_plan(caller: Caller, campaign_id: UUID) -> Campaign:
-    """Ask the planner for a plan; it is there when the status is `planned`."""
-    return await _change(caller, campaign_id, _sql.request_plan, "be planned")
+async def request_plan(caller: Caller, campaign_id: UUID, *, dry_run: bool) -> Campaign:
+    """Ask the planner for a plan; it is there when the status is `planned` (or `draft`, dry)."""
+    return await _change(
+        caller,
+        campaign_id,
+        _sql.request_plan,
+        "be planned",
+        requested_by=caller.subject,
+        dry_run=dry_run,
+    )
 
 
 async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign:
@@ -139,6 +146,8 @@ async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign
         campaign = await _campaign(connection, caller, campaign_id)
     if changed:
         return campaign
+    if campaign.status == "planned" and campaign.plan_hash == plan_hash:
+        raise Problem("four-eyes", "who asked for a plan can't approve it")
     if campaign.status == "planned":
         raise Problem(
             "plan-changed",
@@ -275,6 +284,7 @@ async def _change(
     what: str,
     *,
     reason: str | None = None,
+    **values: object,
 ) -> Campaign:
     """One conditional change of state. Raises NotFound, or Problem that names the state."""
     async with caller.transaction() as connection:
@@ -282,6 +292,7 @@ async def _change(
             "tenant_id": caller.tenant_id,
             "campaign_id": campaign_id,
             "reason": reason,
+            **values,
         }
         changed = await execute(connection, statement, parameters)
         campaign = await _campaign(connection, caller, campaign_id)

@@ -3,8 +3,10 @@
 Meta describes a template as a list of components; this module reads that list once, at sync, and
 from then on works with `TemplateShape`. Values are a flat mapping; its keys are:
 `1`, `2` ... or `first_name` for the body, `header.1` or `header.first_name` for a header's text,
-`header` for a header's file (an https link, or the id of an uploaded file), `button.0` for the
-button at that index. In templates with named parameters a header may share the body's name.
+`header` for a header's file (an https link, or the id of an uploaded file), `header.latitude`,
+`header.longitude`, `header.name` and `header.address` for a header's place, `button.0` for the
+button at that index (the end of its link, its code, its payload, its flow token).
+In templates with named parameters a header may share the body's name.
 Source: Meta, templates overview and components, as read on 2026-09-11.
 """
 
@@ -20,7 +22,8 @@ from core.errors import InvalidInput
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,64})\s*\}\}")
 _OTP_PATH: Final = "/otp/code"
-_PLAIN_BUTTONS: Final = frozenset({"PHONE_NUMBER", "QUICK_REPLY", "VOICE_CALL", "FLOW", "CATALOG"})
+_PLAIN_BUTTONS: Final = frozenset({"PHONE_NUMBER", "VOICE_CALL", "CATALOG"})
+_PLACE: Final = ("latitude", "longitude", "name", "address")
 _IGNORED_COMPONENTS: Final = frozenset({"FOOTER", "CALL_PERMISSION_REQUEST"})
 
 
@@ -32,6 +35,10 @@ class HeaderFormat(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
     DOCUMENT = "document"
+    LOCATION = "location"
+
+
+MEDIA: Final = frozenset({HeaderFormat.IMAGE, HeaderFormat.VIDEO, HeaderFormat.DOCUMENT})
 
 
 class ButtonKind(StrEnum):
@@ -40,14 +47,24 @@ class ButtonKind(StrEnum):
     URL = "url"
     COPY_CODE = "copy_code"
     ONE_TIME_CODE = "one_time_code"
+    QUICK_REPLY = "quick_reply"
+    FLOW = "flow"
+
+
+#: Buttons that go without a value too: Meta then makes up the payload or the token.
+_OPTIONAL: Final = frozenset({ButtonKind.QUICK_REPLY, ButtonKind.FLOW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonShape:
-    """A button that takes one value, by its place among all buttons (from 0)."""
+    """A button that takes one value, by its place among all buttons (from 0).
+
+    `fixed_length` is how many characters of its link the template itself has.
+    """
 
     index: int
     kind: ButtonKind
+    fixed_length: int = 0
 
     @property
     def key(self) -> str:
@@ -59,25 +76,27 @@ class ButtonShape:
 class TemplateShape:
     """What a template consists of, as far as sending needs it.
 
-    `unsupported` names components this version can't fill (carousels, locations ...); a template
-    with any of them can't be planned.
+    `unsupported` names components this version can't fill (carousels ...); a template with any of
+    them can't be planned.
     """
 
     body: str
     body_parameters: tuple[str, ...]
     named: bool
     header: HeaderFormat
+    header_text: str
     header_parameters: tuple[str, ...]
     buttons: tuple[ButtonShape, ...]
     unsupported: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Slot:
+class ValueSlot:
     """One value a template takes: its key, and the key that may stand in for it."""
 
     key: str
     fallback: str | None = None
+    is_optional: bool = False
 
     def value(self, values: Mapping[str, str]) -> str:
         """The value in the one line that Meta takes, empty when it is missing.
@@ -108,7 +127,8 @@ def parse_components(components: object) -> TemplateShape:
         body_parameters=names,
         named=any(not name.isdigit() for name in (*names, *_parameters(header_text))),
         header=header,
-        header_parameters=_parameters(header_text),
+        header_text=header_text,
+        header_parameters=_PLACE if header is HeaderFormat.LOCATION else _parameters(header_text),
         buttons=buttons,
         unsupported=(*unsupported, *odd_buttons, *odd),
     )
@@ -116,12 +136,24 @@ def parse_components(components: object) -> TemplateShape:
 
 def required_parameters(shape: TemplateShape) -> tuple[str, ...]:
     """The keys of all values the template takes, in the order header, body, buttons."""
-    return tuple(slot.key for slot in _slots(shape))
+    return tuple(slot.key for slot in value_slots(shape) if not slot.is_optional)
+
+
+def literal_length(text: str) -> int:
+    """How many characters of a template's text are its own."""
+    return len(_PLACEHOLDER.sub("", text))
+
+
+def count_uses(text: str, name: str) -> int:
+    """How often a text holds the value of a parameter."""
+    return sum(match[1] == name for match in _PLACEHOLDER.finditer(text))
 
 
 def missing_parameters(shape: TemplateShape, values: Mapping[str, str]) -> tuple[str, ...]:
     """The keys for which there is no value, or only blanks; empty when the message can be made."""
-    return tuple(slot.key for slot in _slots(shape) if not slot.value(values))
+    return tuple(
+        slot.key for slot in value_slots(shape) if not slot.is_optional and not slot.value(values)
+    )
 
 
 def render_body(shape: TemplateShape, values: Mapping[str, str]) -> str:
@@ -130,7 +162,7 @@ def render_body(shape: TemplateShape, values: Mapping[str, str]) -> str:
     Values are put in as they are: a value that looks like a placeholder stays text.
     """
     _require_complete(shape, values)
-    return _PLACEHOLDER.sub(lambda match: _Slot(key=match[1]).value(values), shape.body)
+    return _PLACEHOLDER.sub(lambda match: ValueSlot(key=match[1]).value(values), shape.body)
 
 
 def send_components(shape: TemplateShape, values: Mapping[str, str]) -> list[dict[str, object]]:
@@ -143,9 +175,13 @@ def send_components(shape: TemplateShape, values: Mapping[str, str]) -> list[dic
     if header:
         components.append({"type": "header", "parameters": header})
     if shape.body_parameters:
-        slots = [_Slot(key=name) for name in shape.body_parameters]
+        slots = [ValueSlot(key=name) for name in shape.body_parameters]
         components.append({"type": "body", "parameters": _texts(shape, slots, values)})
-    components.extend(_button_component(shape, button, values) for button in shape.buttons)
+    components.extend(
+        _button_component(button, value)
+        for button in shape.buttons
+        if (value := _button_slot(shape, button).value(values))
+    )
     return components
 
 
@@ -160,27 +196,32 @@ def version_hash(components: object) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _slots(shape: TemplateShape) -> tuple[_Slot, ...]:
-    media = () if shape.header in {HeaderFormat.NONE, HeaderFormat.TEXT} else (_Slot(key="header"),)
+def value_slots(shape: TemplateShape) -> tuple[ValueSlot, ...]:
+    """Every value the template can take, in the order header, body, buttons."""
+    header = (ValueSlot(key="header"),) if shape.header in MEDIA else _header_slots(shape)
     return (
-        *media,
-        *_header_slots(shape),
-        *(_Slot(key=name) for name in shape.body_parameters),
+        *header,
+        *(ValueSlot(key=name) for name in shape.body_parameters),
         *(_button_slot(shape, button) for button in shape.buttons),
     )
 
 
-def _header_slots(shape: TemplateShape) -> tuple[_Slot, ...]:
+def _header_slots(shape: TemplateShape) -> tuple[ValueSlot, ...]:
+    shares = shape.named and shape.header is HeaderFormat.TEXT
     return tuple(
-        _Slot(key=f"header.{name}", fallback=name if shape.named else None)
+        ValueSlot(key=f"header.{name}", fallback=name if shares else None)
         for name in shape.header_parameters
     )
 
 
-def _button_slot(shape: TemplateShape, button: ButtonShape) -> _Slot:
+def _button_slot(shape: TemplateShape, button: ButtonShape) -> ValueSlot:
     # The button of a one-time code repeats the code that stands in the body.
     code = shape.body_parameters[:1] if button.kind is ButtonKind.ONE_TIME_CODE else ()
-    return _Slot(key=button.key, fallback=code[0] if code else None)
+    return ValueSlot(
+        key=button.key,
+        fallback=code[0] if code else None,
+        is_optional=button.kind in _OPTIONAL,
+    )
 
 
 def _header_values(shape: TemplateShape, values: Mapping[str, str]) -> list[dict[str, object]]:
@@ -188,14 +229,17 @@ def _header_values(shape: TemplateShape, values: Mapping[str, str]) -> list[dict
         return []
     if shape.header is HeaderFormat.TEXT:
         return _texts(shape, _header_slots(shape), values, names=shape.header_parameters)
-    reference = _Slot(key="header").value(values)
+    if shape.header is HeaderFormat.LOCATION:
+        place = {part: ValueSlot(key=f"header.{part}").value(values) for part in _PLACE}
+        return [{"type": "location", "location": place}]
+    reference = ValueSlot(key="header").value(values)
     source = "link" if reference.startswith("https://") else "id"
     return [{"type": shape.header.value, shape.header.value: {source: reference}}]
 
 
 def _texts(
     shape: TemplateShape,
-    slots: Sequence[_Slot],
+    slots: Sequence[ValueSlot],
     values: Mapping[str, str],
     *,
     names: Sequence[str] | None = None,
@@ -208,19 +252,20 @@ def _texts(
     return parameters
 
 
-def _button_component(
-    shape: TemplateShape, button: ButtonShape, values: Mapping[str, str]
-) -> dict[str, object]:
-    value = _button_slot(shape, button).value(values)
-    is_coupon = button.kind is ButtonKind.COPY_CODE
-    parameter = (
-        {"type": "coupon_code", "coupon_code": value}
-        if is_coupon
-        else {"type": "text", "text": value}
-    )
+def _button_component(button: ButtonShape, value: str) -> dict[str, object]:
+    parameter: dict[str, object]
+    match button.kind:
+        case ButtonKind.COPY_CODE:
+            sub_type, parameter = "copy_code", {"type": "coupon_code", "coupon_code": value}
+        case ButtonKind.QUICK_REPLY:
+            sub_type, parameter = "quick_reply", {"type": "payload", "payload": value}
+        case ButtonKind.FLOW:
+            sub_type, parameter = "flow", {"type": "action", "action": {"flow_token": value}}
+        case ButtonKind.URL | ButtonKind.ONE_TIME_CODE:
+            sub_type, parameter = "url", {"type": "text", "text": value}
     return {
         "type": "button",
-        "sub_type": "copy_code" if is_coupon else "url",
+        "sub_type": sub_type,
         "index": str(button.index),
         "parameters": [parameter],
     }
@@ -238,7 +283,7 @@ def _header(part: Mapping[str, object] | None) -> tuple[HeaderFormat, str, tuple
     written = _text(part, "format").lower() or "text"
     if written == HeaderFormat.TEXT:
         return HeaderFormat.TEXT, _text(part, "text"), ()
-    if written in set(HeaderFormat):
+    if written in set(HeaderFormat) - {HeaderFormat.NONE}:
         return HeaderFormat(written), "", ()
     return HeaderFormat.NONE, "", (f"header.{written}",)
 
@@ -254,7 +299,8 @@ def _buttons(
     for index, button in enumerate(item for item in listed if isinstance(item, Mapping)):
         kind = _button_kind(button)
         if isinstance(kind, ButtonKind):
-            shapes.append(ButtonShape(index=index, kind=kind))
+            fixed = len(_PLACEHOLDER.sub("", _text(button, "url")))
+            shapes.append(ButtonShape(index=index, kind=kind, fixed_length=fixed))
         elif kind is not None:
             unsupported.append(kind)
     return tuple(shapes), tuple(unsupported)
@@ -268,8 +314,8 @@ def _button_kind(button: Mapping[str, object]) -> ButtonKind | str | None:
         return ButtonKind.ONE_TIME_CODE
     if kind == "URL":
         return ButtonKind.URL if _PLACEHOLDER.search(url) else None
-    if kind == "COPY_CODE":
-        return ButtonKind.COPY_CODE
+    if kind in {"COPY_CODE", "QUICK_REPLY", "FLOW"}:
+        return ButtonKind(kind.lower())
     return None if kind in _PLAIN_BUTTONS else f"button.{kind.lower()}"
 
 

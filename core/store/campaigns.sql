@@ -28,6 +28,15 @@ select
     c.plan,
     c.plan_hash,
     c.planned_at,
+    c.plan_requested_by,
+    (
+        select jsonb_build_object(
+            'decided', coalesce(sum(k.decided), 0), 'audience', sum(k.people)
+        )
+        from app.plan_chunks as k
+        where k.tenant_id = c.tenant_id and k.campaign_id = c.campaign_id
+        having count(*) > 0
+    ) as plan_progress,
     c.approved_at,
     c.approved_by,
     c.scheduled_at,
@@ -67,21 +76,34 @@ limit %(limit)s
 -- Asks the planner for a new plan; what an earlier plan pinned is forgotten.
 update app.campaigns
 set
-    status = 'planning', status_reason = null, plan = null, plan_hash = null, planned_at = null
+    status = 'planning',
+    status_reason = null,
+    plan = null,
+    plan_hash = null,
+    planned_at = null,
+    plan_requested_by = %(requested_by)s,
+    plan_dry_run = %(dry_run)s
 where tenant_id = %(tenant_id)s
     and campaign_id = %(campaign_id)s
     and status in ('draft', 'planned', 'plan_failed')
 returning campaign_id
 
 -- approve_campaign --
--- Approves exactly the plan that was read.
-update app.campaigns
+-- Approves exactly the plan that was read; with four eyes, not by who asked for it.
+update app.campaigns as c
 set status = 'approved', approved_at = now(), approved_by = %(approved_by)s
-where tenant_id = %(tenant_id)s
-    and campaign_id = %(campaign_id)s
-    and status = 'planned'
-    and plan_hash = %(plan_hash)s
-returning campaign_id
+where c.tenant_id = %(tenant_id)s
+    and c.campaign_id = %(campaign_id)s
+    and c.status = 'planned'
+    and c.plan_hash = %(plan_hash)s
+    and not exists (
+        select 1
+        from app.tenants as t
+        where t.tenant_id = c.tenant_id
+            and t.four_eyes
+            and c.plan_requested_by is not distinct from %(approved_by)s
+    )
+returning c.campaign_id
 
 -- launch_campaign --
 -- Lets the rows of an approved campaign be claimed.

@@ -1,16 +1,25 @@
-"""Plans: from a campaign and a list to one row a person, in one statement."""
+"""Plans: what one is made of, what it comes to, and where it is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from core.domain.ids import CampaignId, ListId, PhoneNumberId, TemplateId, TenantId, WabaId
+from core.domain.ids import (
+    CampaignId,
+    ListId,
+    PhoneNumberId,
+    TemplateId,
+    TenantId,
+    WabaId,
+    new_id,
+)
 from core.domain.market import MarketRow
+from core.domain.quiet_hours import QuietHours
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -19,13 +28,27 @@ _SQL = load("plans")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInputs:
-    """Everything a plan is made of, as of now; `local_date` is a day of the account's zone."""
+    """Everything a plan is made of, as of now.
+
+    `send_at` is when sending begins: now, or when it is scheduled for. `local_date` is the day of
+    `send_at` in the account's zone.
+    """
 
     name: str
     list_id: ListId
     parameters: dict[str, object]
     created_at: datetime
     phone_number_id: PhoneNumberId
+    scheduled_at: datetime | None
+    local_delivery: bool
+    experiment: dict[str, object] | None
+    canary: dict[str, object] | None
+    plan_dry_run: bool
+    send_at: datetime
+    tenant_timezone: str
+    marketing_cap_messages: int | None
+    marketing_cap_days: int | None
+    blocked_countries: list[str]
     template_id: TemplateId
     template_name: str
     template_language: str
@@ -36,6 +59,7 @@ class PlanInputs:
     halted_reason: str | None
     template_waba_id: WabaId
     waba_id: WabaId
+    portfolio_id: str
     currency: str
     timezone: str
     blocked_reason: str | None
@@ -45,36 +69,55 @@ class PlanInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Market and country of all addresses that begin alike; None where unknown."""
+class PlanTemplate:
+    """A template as a plan needs it."""
 
-    prefix: str
-    market: str | None
-    country: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skeleton:
-    """A message cut at its personal values: piece, value, piece, value ..., last piece.
-
-    `slots[i]` is the 1-based place in `attributes` of the value after `pieces[i]`, None after the
-    last. `links` are the places whose value must be an https address (a header's file).
-    """
-
-    pieces: tuple[str, ...]
-    slots: tuple[int | None, ...]
-    attributes: tuple[str, ...]
-    links: tuple[int, ...]
+    template_id: TemplateId
+    name: str
+    language: str
+    category: str
+    status: str
+    components: object
+    version_hash: str
+    halted_reason: str | None
+    waba_id: WabaId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanCount:
-    """Rows of a plan that are alike."""
+class PlanPolicy:
+    """Whether Meta charges a way a message comes about, and at which category's rate."""
 
-    state: str
-    exclusion_reason: str | None
+    pricing_type: str
+    charged: bool
+    rate_category: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """How many people a portfolio may begin to write to a day (None: unlimited), and did."""
+
+    people_per_day: int | None
+    reached: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """Messages not sent yet that cost alike."""
+
     market: str | None
-    messages: int
+    variant: str | None
+    in_window: bool
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repricing:
+    """What a new price depends on; `category` is the template's of now."""
+
+    created_at: datetime
+    category: str
+    currency: str
+    local_date: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +127,7 @@ class PlanSample:
     address: str
     country: str | None
     market: str | None
+    variant: str | None
     content: dict[str, object]
 
 
@@ -104,21 +148,22 @@ class PlanKey:
         }
 
 
+def plan_key(tenant_id: TenantId, campaign_id: CampaignId, created_at: datetime) -> PlanKey:
+    """The key of a campaign's rows, none of which is older than the campaign."""
+    lowest = new_id(created_at - timedelta(minutes=1))
+    return PlanKey(tenant_id=tenant_id, campaign_id=campaign_id, lowest=lowest)
+
+
 async def list_planning_campaigns(connection: Connection) -> list[tuple[TenantId, CampaignId]]:
     """Campaigns in status planning, the oldest first."""
     cursor = await connection.execute(_SQL.list_planning_campaigns)
     return list(await cursor.fetchall())  # type: ignore[arg-type]
 
 
-async def begin_plan(
-    connection: Connection, *, tenant_id: TenantId, campaign_id: CampaignId
+async def get_inputs(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId
 ) -> PlanInputs | None:
-    """Lock a campaign's plan for this transaction; None when somebody else has it or it is over."""
-    cursor = await connection.execute(_SQL.lock_plan, {"campaign_id": campaign_id})
-    row = await cursor.fetchone()
-    if not row or not row[0]:
-        return None
-    await connection.execute(_SQL.give_room)
+    """What a plan is made of; None when nobody waits for one any more."""
     async with connection.cursor(row_factory=class_row(PlanInputs)) as found:
         await found.execute(
             _SQL.get_plan_inputs, {"tenant_id": tenant_id, "campaign_id": campaign_id}
@@ -126,14 +171,16 @@ async def begin_plan(
         return await found.fetchone()
 
 
-async def list_audience_prefixes(
-    connection: Connection, *, tenant_id: TenantId, list_id: ListId
-) -> list[str]:
-    """The distinct beginnings of the audience's addresses: `+` and 7 digits, or `CC.`."""
-    cursor = await connection.execute(
-        _SQL.list_audience_prefixes, {"tenant_id": tenant_id, "list_id": list_id}
-    )
-    return [str(row[0]) for row in await cursor.fetchall()]
+async def list_templates(
+    connection: Connection, tenant_id: TenantId, template_ids: Sequence[str]
+) -> list[PlanTemplate]:
+    """Those of the templates that the tenant has."""
+    async with connection.cursor(row_factory=class_row(PlanTemplate)) as cursor:
+        await cursor.execute(
+            _SQL.list_variant_templates,
+            {"tenant_id": tenant_id, "template_ids": list(template_ids)},
+        )
+        return await cursor.fetchall()
 
 
 async def list_market_rows(connection: Connection, *, on_day: date) -> list[MarketRow]:
@@ -143,60 +190,56 @@ async def list_market_rows(connection: Connection, *, on_day: date) -> list[Mark
         return await cursor.fetchall()
 
 
-async def insert_plan(
-    connection: Connection,
-    key: PlanKey,
-    inputs: PlanInputs,
-    *,
-    places: Sequence[Place],
-    skeleton: Skeleton,
-) -> int:
-    """Replace the campaign's rows by one for each member of its list; returns how many."""
+async def discard_plan(connection: Connection, key: PlanKey) -> None:
+    """Take back the rows of an earlier plan that was never launched, each with its event."""
     await connection.execute(_SQL.discard_plan, key.values())
-    cursor = await connection.execute(
-        _SQL.insert_plan,
-        {
-            "tenant_id": key.tenant_id,
-            "campaign_id": key.campaign_id,
-            "list_id": inputs.list_id,
-            "phone_number_id": inputs.phone_number_id,
-            "waba_id": inputs.waba_id,
-            "template_id": inputs.template_id,
-            "category": inputs.category,
-            "prefixes": [place.prefix for place in places],
-            "markets": [place.market for place in places],
-            "countries": [place.country for place in places],
-            "attributes": list(skeleton.attributes),
-            "link_positions": list(skeleton.links),
-            "pieces": list(skeleton.pieces),
-            "slots": list(skeleton.slots),
-        },
-    )
-    return cursor.rowcount
-
-
-async def count_plan(connection: Connection, key: PlanKey) -> list[PlanCount]:
-    """The plan's rows by state, reason, market."""
-    async with connection.cursor(row_factory=class_row(PlanCount)) as cursor:
-        await cursor.execute(_SQL.count_plan, key.values())
-        return await cursor.fetchall()
 
 
 async def list_plan_rates(
-    connection: Connection, *, currency: str, category: str, on_day: date
-) -> Mapping[str, Decimal]:
-    """Meta's list rate by market."""
+    connection: Connection, *, currency: str, on_day: date
+) -> dict[tuple[str, str], Decimal]:
+    """Meta's list rates by market and category."""
     cursor = await connection.execute(
-        _SQL.list_plan_rates, {"currency": currency, "category": category, "on_day": on_day}
+        _SQL.list_plan_rates, {"currency": currency, "on_day": on_day}
     )
-    return dict(await cursor.fetchall())  # type: ignore[arg-type]
+    rows: list[tuple[str, str, Decimal]] = await cursor.fetchall()  # type: ignore[assignment]
+    return {(market, category): rate for market, category, rate in rows}
 
 
-async def list_plan_samples(connection: Connection, key: PlanKey) -> list[PlanSample]:
-    """Up to 20 rows that will be sent."""
-    async with connection.cursor(row_factory=class_row(PlanSample)) as cursor:
-        await cursor.execute(_SQL.list_plan_samples, key.values())
-        return await cursor.fetchall()
+async def list_plan_policies(
+    connection: Connection, *, category: str, on_day: date
+) -> dict[str, PlanPolicy]:
+    """What Meta charges for, by pricing type."""
+    async with connection.cursor(row_factory=class_row(PlanPolicy)) as cursor:
+        await cursor.execute(_SQL.list_plan_policies, {"category": category, "on_day": on_day})
+        return {policy.pricing_type: policy for policy in await cursor.fetchall()}
+
+
+async def get_portfolio(
+    connection: Connection, tenant_id: TenantId, portfolio_id: str
+) -> Portfolio | None:
+    """A portfolio's limit and use; None when its limit isn't known."""
+    async with connection.cursor(row_factory=class_row(Portfolio)) as cursor:
+        await cursor.execute(
+            _SQL.get_portfolio, {"tenant_id": tenant_id, "portfolio_id": portfolio_id}
+        )
+        return await cursor.fetchone()
+
+
+async def list_quiet_hours(connection: Connection, tenant_id: TenantId) -> list[QuietHours]:
+    """The tenant's rules of when people are left in peace."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL.list_plan_quiet_hours, {"tenant_id": tenant_id})
+        return [
+            QuietHours(
+                country=row["country"],
+                category=row["category"],
+                starts_at=row["starts_at"],
+                ends_at=row["ends_at"],
+                quiet_days=frozenset(row["quiet_days"]),
+            )
+            for row in await cursor.fetchall()
+        ]
 
 
 async def count_neighbours(
@@ -210,13 +253,32 @@ async def count_neighbours(
     return int(str(row[0])) if row else 0
 
 
-async def hash_plan(connection: Connection, key: PlanKey, *, template_version_hash: str) -> str:
-    """SHA-256, in hex, of who gets what."""
-    cursor = await connection.execute(
-        _SQL.hash_plan, {**key.values(), "template_version_hash": template_version_hash}
+async def count_unsent(connection: Connection, key: PlanKey) -> list[Unsent]:
+    """What is not sent yet, by all that a price depends on."""
+    async with connection.cursor(row_factory=class_row(Unsent)) as cursor:
+        await cursor.execute(_SQL.count_unsent, key.values())
+        return await cursor.fetchall()
+
+
+async def get_repricing(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId
+) -> Repricing | None:
+    """What a new price depends on, the campaign locked; None when it has no plan."""
+    async with connection.cursor(row_factory=class_row(Repricing)) as cursor:
+        await cursor.execute(
+            _SQL.get_repricing, {"tenant_id": tenant_id, "campaign_id": campaign_id}
+        )
+        return await cursor.fetchone()
+
+
+async def set_plan_cost(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId, cost: dict[str, object]
+) -> None:
+    """Put a new price into the plan; people, content and hash stay as approved."""
+    await connection.execute(
+        _SQL.set_plan_cost,
+        {"tenant_id": tenant_id, "campaign_id": campaign_id, "cost": Jsonb(cost)},
     )
-    row = await cursor.fetchone()
-    return str(row[0]) if row else ""
 
 
 async def finish_plan(
@@ -236,6 +298,7 @@ async def finish_plan(
             "template_version_hash": inputs.version_hash,
             "plan": Jsonb(plan),
             "plan_hash": plan_hash,
+            "is_dry_run": inputs.plan_dry_run,
         },
     )
     return cursor.rowcount == 1

@@ -24,7 +24,7 @@ def main(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     stop = stop_on_signals()
     dsn = settings.dsn(DatabaseRole.WORKER)
-    async with open_pool(dsn, name="planner", max_size=2) as pool:
+    async with open_pool(dsn, name="planner", max_size=4) as pool:
         await repeat(lambda: _once(pool), stop, name="planner")
     _log.info("planner stopped")
 

@@ -1,23 +1,38 @@
-"""Plans one campaign in one transaction: all of it is there, or nothing."""
+"""Plans campaigns piece by piece; any number of planners share the work, and any may die."""
 
-from datetime import timedelta
+import asyncio
+import hashlib
+import json
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
 
-from core.domain.ids import CampaignId, TenantId, new_id
+from core.domain.ids import CampaignId, TenantId
 from core.domain.market import MarketMap
-from core.domain.template import TemplateShape, parse_components
 from core.errors import InvalidInput, Unavailable
 from core.logs import get_logger
 from core.metrics import RECIPIENTS_PLANNED
-from core.store import plans
+from core.store import plan_runs, plans
 from core.store.database import Connection, Pool, platform_transaction
-from core.store.plans import Place, PlanInputs, PlanKey
-from sender.planner.skeleton import build_skeleton
-from sender.planner.summary import summarise
+from core.store.plan_runs import DoneChunk
+from core.store.plans import PlanInputs, plan_key
+from sender.planner.forecast import forecast
+from sender.planner.quote import Portion, quote
+from sender.planner.recipe import (
+    Variant,
+    audience_zones,
+    build_recipe,
+    build_variants,
+    own_template,
+    template_ids,
+)
+from sender.planner.repricing import read_prices
+from sender.planner.summary import Group, read_groups, summarise
 
-_SENDABLE: Final = frozenset({"APPROVED", "ACTIVE"})
+CHUNK_SIZE: Final = 25_000
+"""People a piece: a second of work, and the most that a killed planner does twice."""
+_PARALLEL: Final = 2
 _log = get_logger(__name__)
 
 
@@ -25,20 +40,24 @@ class _Superseded(Exception):
     """Nobody waits for this plan any more; its transaction is rolled back."""
 
 
-async def plan_next(pool: Pool) -> int:
+async def plan_next(pool: Pool, *, chunk_size: int = CHUNK_SIZE) -> int:
     """Plan every campaign that waits for it; returns how many were planned or refused."""
     async with platform_transaction(pool) as connection:
+        await plan_runs.sweep_runs(connection)
         waiting = await plans.list_planning_campaigns(connection)
     done = 0
     for tenant_id, campaign_id in waiting:
-        done += await _plan_or_refuse(pool, tenant_id, campaign_id)
+        done += await _plan_or_refuse(pool, tenant_id, campaign_id, chunk_size)
     return done
 
 
-async def _plan_or_refuse(pool: Pool, tenant_id: TenantId, campaign_id: CampaignId) -> bool:
+async def _plan_or_refuse(
+    pool: Pool, tenant_id: TenantId, campaign_id: CampaignId, chunk_size: int
+) -> bool:
     try:
-        async with platform_transaction(pool) as connection:
-            return await plan_campaign(connection, tenant_id=tenant_id, campaign_id=campaign_id)
+        return await plan_campaign(
+            pool, tenant_id=tenant_id, campaign_id=campaign_id, chunk_size=chunk_size
+        )
     except _Superseded:
         return False
     except InvalidInput as error:
@@ -49,96 +68,229 @@ async def _plan_or_refuse(pool: Pool, tenant_id: TenantId, campaign_id: Campaign
     except Exception:  # noqa: BLE001 - one bad campaign must not hold up everybody's plans
         reason = "an unforeseen error, which was logged with the campaign's id"
         _log.exception("a plan failed", campaign_id=str(campaign_id))
+    await _refuse(pool, tenant_id, campaign_id, reason)
+    return True
+
+
+async def _refuse(pool: Pool, tenant_id: TenantId, campaign_id: CampaignId, reason: str) -> None:
+    """End a plan without one: no row of it stays."""
     async with platform_transaction(pool) as connection:
+        inputs = await plans.get_inputs(connection, tenant_id, campaign_id)
+        await plan_runs.end_run(connection, tenant_id, campaign_id)
+        if inputs is not None:
+            key = plan_key(tenant_id, campaign_id, inputs.created_at)
+            await plans.discard_plan(connection, key)
         await plans.fail_plan(
             connection, tenant_id=tenant_id, campaign_id=campaign_id, reason=reason
         )
-    return True
 
 
 async def plan_campaign(
-    connection: Connection, *, tenant_id: TenantId, campaign_id: CampaignId
+    pool: Pool, *, tenant_id: TenantId, campaign_id: CampaignId, chunk_size: int = CHUNK_SIZE
 ) -> bool:
-    """Write a campaign's rows, plan and hash; False when another planner has it.
+    """Write a campaign's rows, plan and hash; False when another planner ends it.
 
-    Raises InvalidInput when no plan is possible. Rows of an earlier plan are replaced, so planning
-    again ends in the same plan and the same hash as long as nothing else has changed.
+    Raises InvalidInput when no plan is possible. What another planner left is gone on with. Rows of
+    an earlier plan are replaced, so planning again ends in the same plan and the same hash as long
+    as nothing else has changed.
     """
-    inputs = await plans.begin_plan(connection, tenant_id=tenant_id, campaign_id=campaign_id)
+    async with platform_transaction(pool) as connection:
+        if not await _begin(connection, tenant_id, campaign_id, chunk_size):
+            return False
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_PARALLEL):
+            tasks.create_task(_plan_chunks(pool, tenant_id, campaign_id))
+    async with platform_transaction(pool) as connection:
+        return await _finish(connection, tenant_id, campaign_id)
+
+
+async def _begin(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId, chunk_size: int
+) -> bool:
+    """Fix what the plan is made of, unless somebody has; False when somebody is at it."""
+    if await plan_runs.get_run(connection, tenant_id, campaign_id) is not None:
+        return True
+    if not await plan_runs.lock_plan(connection, campaign_id):
+        return False
+    inputs = await plans.get_inputs(connection, tenant_id, campaign_id)
     if inputs is None:
         return False
-    _check(inputs)
-    shape = parse_components(inputs.components)
-    skeleton = build_skeleton(
-        shape=shape,
-        name=inputs.template_name,
-        language=inputs.template_language,
-        parameters=inputs.parameters,
+    if await plan_runs.get_run(connection, tenant_id, campaign_id) is not None:
+        return True
+    variants, attributes = await _variants(connection, tenant_id, inputs)
+    await plans.discard_plan(connection, plan_key(tenant_id, campaign_id, inputs.created_at))
+    audience = await plan_runs.survey_audience(
+        connection, tenant_id=tenant_id, list_id=inputs.list_id
     )
-    key = PlanKey(
+    recipe = build_recipe(
+        inputs,
+        variants=variants,
+        attributes=attributes,
+        audience=audience,
+        market_map=MarketMap(await plans.list_market_rows(connection, on_day=inputs.local_date)),
+        known_zones=await plan_runs.known_zones(connection, audience_zones(audience)),
+    )
+    neighbours = await plans.count_neighbours(
+        connection,
+        plan_key(tenant_id, campaign_id, inputs.created_at),
+        phone_number_id=inputs.phone_number_id,
+    )
+    recipe["has_others"] = neighbours > 0
+    recipe["identity"] = _identity(inputs, variants, recipe)
+    pieces = await plan_runs.begin_run(
+        connection,
         tenant_id=tenant_id,
         campaign_id=campaign_id,
-        lowest=new_id(inputs.created_at - timedelta(minutes=1)),
+        list_id=inputs.list_id,
+        recipe=recipe,
+        chunk_size=chunk_size,
     )
-    places = await _places(connection, tenant_id, inputs)
-    await plans.insert_plan(connection, key, inputs, places=places, skeleton=skeleton)
-    await _finish(connection, key, inputs, shape)
+    if not pieces:
+        raise InvalidInput("the list has no members")
+    await _mark(connection, tenant_id, campaign_id, inputs)
     return True
 
 
-def _check(inputs: PlanInputs) -> None:
-    """What makes every plan impossible, said before anything is written."""
-    if inputs.template_waba_id != inputs.waba_id:
-        raise InvalidInput("the template belongs to another WhatsApp account than the number")
-    if inputs.template_status.upper() not in _SENDABLE:
-        raise InvalidInput(f"the template is {inputs.template_status.lower()}, not approved")
-    if inputs.halted_reason is not None:
-        raise InvalidInput(f"the template is halted: {inputs.halted_reason}")
-    if inputs.blocked_reason is not None:
-        raise InvalidInput(f"the WhatsApp account is blocked: {inputs.blocked_reason}")
+async def _variants(
+    connection: Connection, tenant_id: TenantId, inputs: PlanInputs
+) -> tuple[list[Variant], list[str]]:
+    own = own_template(inputs)
+    others = await plans.list_templates(connection, tenant_id, template_ids(inputs))
+    return build_variants(inputs, own, others)
 
 
-async def _places(connection: Connection, tenant_id: TenantId, inputs: PlanInputs) -> list[Place]:
-    """Market and country of each beginning of an address in the audience, on the account's day."""
-    rows = await plans.list_market_rows(connection, on_day=inputs.local_date)
-    market_map = MarketMap(rows)
-    prefixes = await plans.list_audience_prefixes(
-        connection, tenant_id=tenant_id, list_id=inputs.list_id
-    )
-    return [
-        Place(
-            prefix=prefix,
-            market=market_map.market_for(prefix, inputs.local_date),
-            country=market_map.country_for(prefix, inputs.local_date),
-        )
-        for prefix in prefixes
-    ]
-
-
-async def _finish(
-    connection: Connection, key: PlanKey, inputs: PlanInputs, shape: TemplateShape
+async def _mark(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId, inputs: PlanInputs
 ) -> None:
-    counts = await plans.count_plan(connection, key)
-    if not counts:
+    """What takes a look at the whole audience, or at other campaigns."""
+    await plan_runs.mark_duplicates(
+        connection,
+        tenant_id=tenant_id,
+        campaign_id=campaign_id,
+        list_id=inputs.list_id,
+        category=inputs.category,
+        send_at=inputs.send_at,
+    )
+    messages, days = inputs.marketing_cap_messages, inputs.marketing_cap_days
+    if inputs.category == "marketing" and messages is not None and days is not None:
+        await plan_runs.mark_capped(
+            connection,
+            tenant_id=tenant_id,
+            campaign_id=campaign_id,
+            list_id=inputs.list_id,
+            messages=messages,
+            days=days,
+            send_at=inputs.send_at,
+        )
+
+
+def _identity(
+    inputs: PlanInputs, variants: list[Variant], recipe: dict[str, object]
+) -> dict[str, object]:
+    """What of a plan its hash covers besides the people and their values."""
+    return {
+        "templates": [variant.template.version_hash for variant in variants],
+        "timing": [_text(inputs.scheduled_at), inputs.local_delivery, inputs.tenant_timezone],
+        "waves": inputs.canary and inputs.canary.get("percents"),
+        "quote": [inputs.currency, inputs.local_date.isoformat()],
+        **{
+            name: recipe[name]
+            for name in (
+                "phone_number_id",
+                "category",
+                "attributes",
+                "holdout",
+                "variant_names",
+                "variant_ends",
+                "variant_templates",
+                "variant_formats",
+            )
+        },
+    }
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+async def _plan_chunks(pool: Pool, tenant_id: TenantId, campaign_id: CampaignId) -> None:
+    while True:
+        async with platform_transaction(pool) as connection:
+            if not await plan_runs.plan_one_chunk(connection, tenant_id, campaign_id):
+                return
+
+
+async def _finish(connection: Connection, tenant_id: TenantId, campaign_id: CampaignId) -> bool:
+    """Show the plan, if every piece is done and nobody else does."""
+    if not await plan_runs.lock_plan(connection, campaign_id):
+        return False
+    inputs = await plans.get_inputs(connection, tenant_id, campaign_id)
+    run = await plan_runs.get_run(connection, tenant_id, campaign_id)
+    if inputs is None or run is None or run.chunks_left:
+        return False
+    chunks = await plan_runs.list_chunks(connection, tenant_id, campaign_id)
+    if not any(chunk.decided for chunk in chunks):
         raise InvalidInput("the list has no members")
-    rates = await plans.list_plan_rates(
+    identity = run.recipe["identity"]
+    groups = read_groups(chunks)
+    plan = await _summary(connection, tenant_id, campaign_id, inputs, groups, chunks)
+    key = plan_key(tenant_id, campaign_id, inputs.created_at)
+    finished = await plans.finish_plan(
+        connection, key, inputs, plan=plan, plan_hash=plan_hash(identity, chunks)
+    )
+    if not finished:
+        raise _Superseded
+    await plan_runs.end_run(connection, tenant_id, campaign_id)
+    for group in groups:
+        RECIPIENTS_PLANNED.labels(group.exclusion_reason or "queued").inc(group.people)
+    return True
+
+
+def plan_hash(identity: object, chunks: list[DoneChunk]) -> str:
+    """SHA-256, in hex, of who gets what, when: equal for equal plans, whatever ids rows have."""
+    whole = [identity, [chunk.digest for chunk in chunks]]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+async def _summary(
+    connection: Connection,
+    tenant_id: TenantId,
+    campaign_id: CampaignId,
+    inputs: PlanInputs,
+    groups: list[Group],
+    chunks: list[DoneChunk],
+) -> dict[str, object]:
+    key = plan_key(tenant_id, campaign_id, inputs.created_at)
+    variants, _ = await _variants(connection, tenant_id, inputs)
+    sent = [group for group in groups if group.exclusion_reason is None]
+    portfolio = await plans.get_portfolio(connection, tenant_id, inputs.portfolio_id)
+    neighbours = await plans.count_neighbours(
+        connection, key, phone_number_id=inputs.phone_number_id
+    )
+    prices = await read_prices(
         connection,
         currency=inputs.currency,
         category=inputs.category,
         on_day=inputs.local_date,
     )
-    plan = summarise(
+    return summarise(
         inputs=inputs,
-        shape=shape,
-        counts=counts,
-        rates=rates,
-        samples=await plans.list_plan_samples(connection, key),
-        neighbours=await plans.count_neighbours(
-            connection, key, phone_number_id=inputs.phone_number_id
+        variants=variants,
+        groups=groups,
+        chunks=chunks,
+        cost=quote(
+            (
+                Portion(market=group.market, in_window=group.in_window, messages=group.people)
+                for group in sent
+            ),
+            prices,
         ),
+        forecast=forecast(
+            inputs=inputs,
+            sent=sent,
+            portfolio=portfolio,
+            rules=await plans.list_quiet_hours(connection, tenant_id),
+            neighbours=neighbours,
+        ),
+        portfolio=portfolio,
     )
-    plan_hash = await plans.hash_plan(connection, key, template_version_hash=inputs.version_hash)
-    if not await plans.finish_plan(connection, key, inputs, plan=plan, plan_hash=plan_hash):
-        raise _Superseded
-    for count in counts:
-        RECIPIENTS_PLANNED.labels(count.exclusion_reason or "queued").inc(count.messages)

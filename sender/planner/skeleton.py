@@ -1,4 +1,4 @@
-"""The message of a campaign, built once and cut where each person's own values go."""
+"""The message of a campaign, built once, with a place where each person's own value goes."""
 
 import re
 import secrets
@@ -6,36 +6,47 @@ from collections.abc import Mapping
 
 import orjson
 
+from core.domain.parameter_rules import Source
 from core.domain.template import (
     TemplateShape,
     missing_parameters,
     send_components,
 )
 from core.errors import InvalidInput
-from core.store.plans import Skeleton
 from core.whatsapp.payloads import template_message
 
 
-def build_skeleton(
-    *, shape: TemplateShape, name: str, language: str, parameters: Mapping[str, object]
-) -> Skeleton:
-    """The campaign's message as text, cut at its personal values.
+def read_sources(parameters: Mapping[str, object], attributes: dict[str, int]) -> dict[str, Source]:
+    """Where each parameter's value comes from; new attributes are added to `attributes`.
 
-    `parameters` maps each parameter to {"attribute": name} or {"value": constant}. Raises
-    InvalidInput when one is missing or is neither: before anybody is written to.
+    `parameters` maps each parameter to {"attribute": name} or {"value": constant}; `attributes` are
+    the personal values by name, with their places from 1. Raises InvalidInput for anything else.
+    """
+    sources: dict[str, Source] = {}
+    for key, given in parameters.items():
+        constant, attribute = _source(key, given)
+        if attribute is None:
+            sources[key] = Source(constant=constant)
+        else:
+            place = attributes.setdefault(attribute, len(attributes) + 1)
+            sources[key] = Source(place=place)
+    return sources
+
+
+def message_format(
+    *, shape: TemplateShape, name: str, language: str, sources: Mapping[str, Source]
+) -> str:
+    """The message as text for PostgreSQL's format(): `%n$s` where the n-th personal value goes.
+
+    Raises InvalidInput when a value is missing: before anybody is written to.
     """
     # Each personal value is stood in for by a text that nobody can guess, so that no constant can
     # be taken for one. It looks like a link, for a header's file is built by what it looks like.
     mark = f"https://{secrets.token_hex(16)}.invalid/"
-    attributes: dict[str, int] = {}
-    values: dict[str, str] = {}
-    for key, source in parameters.items():
-        constant, attribute = _source(key, source)
-        if attribute is not None:
-            position = attributes.setdefault(attribute, len(attributes) + 1)
-            values[key] = f"{mark}{position}"
-        else:
-            values[key] = constant
+    values = {
+        key: source.constant if source.place is None else f"{mark}{source.place}"
+        for key, source in sources.items()
+    }
     missing = missing_parameters(shape, values)
     if missing:
         raise InvalidInput(
@@ -44,19 +55,8 @@ def build_skeleton(
     message = template_message(
         name=name, language=language, components=send_components(shape, values)
     )
-    pieces = re.split(f'"{re.escape(mark)}([0-9]+)"', orjson.dumps(message).decode())
-    slots = [int(position) for position in pieces[1::2]]
-    used = sorted(set(slots))
-    kept = {position: number for number, position in enumerate(used, start=1)}
-    names = {position: attribute for attribute, position in attributes.items()}
-    header = values.get("header", "")
-    links = [kept[slot] for slot in used if header == f"{mark}{slot}"]
-    return Skeleton(
-        pieces=tuple(pieces[0::2]),
-        slots=(*(kept[slot] for slot in slots), None),
-        attributes=tuple(names[position] for position in used),
-        links=tuple(links),
-    )
+    text = orjson.dumps(message).decode().replace("%", "%%")
+    return re.sub(f'"{re.escape(mark)}([0-9]+)"', r"%\1$s", text)
 
 
 def _source(key: str, source: object) -> tuple[str, str | None]:

@@ -1,103 +1,192 @@
 """The plan as people read it: who, what it costs, how long it takes, what it looks like. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from core.domain.parameter_rules import ADVICE, RuleCode
 from core.domain.template import TemplateShape, render_body
 from core.errors import InvalidInput
-from core.store.plans import PlanCount, PlanInputs, PlanSample
+from core.store.plan_runs import DoneChunk
+from core.store.plans import PlanInputs, PlanSample, Portfolio
+from sender.planner.forecast import Forecast
+from sender.planner.recipe import Variant
 
-_CAMPAIGN_SHARE: Final = Decimal("0.8")
-_SCALE: Final = Decimal("0.000001")
+_SAMPLES: Final = 20
+_WRONG_PARAMETERS: Final = ("missing_parameter", "invalid_parameter")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """People a plan decided alike about; no reason means that they will be sent to."""
+
+    exclusion_reason: str | None
+    market: str | None
+    country: str | None
+    recipient_timezone: str | None
+    variant: str | None
+    wave: int
+    in_window: bool
+    is_reached: bool
+    people: int
+
+
+def read_groups(chunks: Iterable[DoneChunk]) -> list[Group]:
+    """The groups of all pieces, merged."""
+    merged: dict[tuple[object, ...], int] = defaultdict(int)
+    for chunk in chunks:
+        for group in chunk.groups:
+            people = int(str(group.pop("people")))
+            merged[tuple(sorted(group.items()))] += people
+    return [
+        Group(people=people, **dict(key))  # type: ignore[arg-type]
+        for key, people in sorted(merged.items(), key=str)
+    ]
 
 
 def summarise(
     *,
     inputs: PlanInputs,
-    shape: TemplateShape,
-    counts: Sequence[PlanCount],
-    rates: Mapping[str, Decimal],
-    samples: Sequence[PlanSample],
-    neighbours: int,
+    variants: Sequence[Variant],
+    groups: Sequence[Group],
+    chunks: Sequence[DoneChunk],
+    cost: Mapping[str, object],
+    forecast: Forecast,
+    portfolio: Portfolio | None,
 ) -> dict[str, object]:
     """The plan's JSON. Money is a decimal as text; what has no rate is counted, never priced 0."""
-    queued = sum(count.messages for count in counts if count.state == "queued")
+    sent = [group for group in groups if group.exclusion_reason is None]
     excluded: dict[str, int] = defaultdict(int)
-    for count in counts:
-        if count.exclusion_reason:
-            excluded[count.exclusion_reason] += count.messages
+    for group in groups:
+        if group.exclusion_reason is not None:
+            excluded[group.exclusion_reason] += group.people
+    queued = sum(group.people for group in sent)
+    shapes = {variant.name: variant.shape for variant in variants}
     return {
-        "version": 1,
+        "version": 2,
+        "dry_run": inputs.plan_dry_run,
         "audience": {
             "total": queued + sum(excluded.values()),
             "queued": queued,
             "excluded": sum(excluded.values()),
             "excluded_by_reason": dict(sorted(excluded.items())),
         },
-        "cost": _cost(inputs, counts, rates),
-        "finish": _finish(inputs, queued, neighbours),
-        "limits": {
-            "throughput_per_second": inputs.throughput_per_second,
-            "note": (
-                "Meta's limit of people reached in 24 hours belongs to the whole business "
-                "portfolio; this plan does not reserve a part of it."
-            ),
-        },
+        "parameters": _parameters(chunks, excluded),
+        "cost": dict(cost),
+        "finish": forecast.as_json(),
+        "limits": _limits(inputs, sent, portfolio, pairs=sum(chunk.pairs for chunk in chunks)),
         "template": {
             "name": inputs.template_name,
             "language": inputs.template_language,
             "category": inputs.category,
             "version_hash": inputs.version_hash,
         },
-        "samples": [_sample(shape, sample) for sample in samples],
+        "variants": _variants(variants, sent),
+        "waves": _totals((str(group.wave), group.people) for group in sent),
+        "timing": {
+            "scheduled_at": _instant(inputs.scheduled_at),
+            "local_delivery": inputs.local_delivery,
+            "tenant_timezone": inputs.tenant_timezone,
+            "people_by_timezone": _totals(
+                (group.recipient_timezone or "unknown", group.people) for group in sent
+            ),
+        },
+        "samples": [_sample(shapes[sample.variant], sample) for sample in _first_samples(chunks)],
     }
 
 
-def _cost(
-    inputs: PlanInputs, counts: Sequence[PlanCount], rates: Mapping[str, Decimal]
+def _first_samples(chunks: Sequence[DoneChunk]) -> list[PlanSample]:
+    found = [sample for chunk in chunks for sample in chunk.samples]
+    return [PlanSample(**sample) for sample in found[:_SAMPLES]]  # type: ignore[arg-type]
+
+
+def _parameters(chunks: Sequence[DoneChunk], excluded: Mapping[str, int]) -> dict[str, object]:
+    """Which parameters were wrong and how often; the people are in the plan's error list."""
+    found = _totals(
+        (f"{mistake['parameter']}\n{mistake['code']}", int(str(mistake["people"])))
+        for chunk in chunks
+        for mistake in chunk.mistakes
+    )
+    errors = []
+    for key, people in found.items():
+        parameter, _, code = key.partition("\n")
+        advice = ADVICE[RuleCode(code)]
+        errors.append({"parameter": parameter, "code": code, "people": people, "advice": advice})
+    return {"people": sum(excluded.get(why, 0) for why in _WRONG_PARAMETERS), "errors": errors}
+
+
+def _limits(
+    inputs: PlanInputs, sent: Sequence[Group], portfolio: Portfolio | None, *, pairs: int
 ) -> dict[str, object]:
-    by_market: dict[str | None, int] = defaultdict(int)
-    for count in counts:
-        if count.state == "queued":
-            by_market[count.market] += count.messages
-    lines, total, unknown = [], Decimal(0), 0
-    for market, messages in sorted(by_market.items(), key=lambda item: item[0] or "~"):
-        rate = rates.get(market) if market is not None else None
-        cost = None if rate is None else rate * messages
-        if cost is None:
-            unknown += messages
-        else:
-            total += cost
-        lines.append(
-            {
-                "market": market,
-                "category": inputs.category,
-                "messages": messages,
-                "rate": None if rate is None else str(rate.normalize()),
-                "cost": None if cost is None else str(cost.quantize(_SCALE)),
-            }
-        )
+    new_people = sum(group.people for group in sent if not group.in_window and not group.is_reached)
     return {
-        "currency": inputs.currency,
-        "total": str(total.quantize(_SCALE)),
-        "unknown_messages": unknown,
-        "rate_date": inputs.local_date.isoformat(),
-        "note": "Meta's list rate, first tier, if every message is delivered and none is free.",
-        "lines": lines,
+        "throughput_per_second": inputs.throughput_per_second,
+        "portfolio": _portfolio(portfolio, new_people),
+        "pairs": {
+            "people": pairs,
+            "note": (
+                "People for whom another campaign's message waits on this number: one person gets "
+                "a message every 6 seconds at most, after a burst of 45."
+            ),
+        },
     }
 
 
-def _finish(inputs: PlanInputs, queued: int, neighbours: int) -> dict[str, object]:
-    """Between the full rate of the number, and a campaign's share of the rate it has now."""
-    granted = max(inputs.granted_per_second * _CAMPAIGN_SHARE / (neighbours + 1), Decimal(1))
+def _portfolio(portfolio: Portfolio | None, new_people: int) -> dict[str, object]:
+    """How Meta's limit of people a day, of the whole business portfolio, meets this plan."""
+    limit = portfolio.people_per_day if portfolio else None
+    if portfolio is None or limit is None:
+        known = "The portfolio is unlimited." if portfolio else "The portfolio's limit is unknown."
+        return {
+            "people_per_day": None,
+            "used_last_24_hours": None,
+            "head_room": None,
+            "new_people": new_people,
+            "days": None,
+            "note": f"{known} This plan reckons with none.",
+        }
+    room = max(limit - portfolio.reached, 0)
+    days = 1 if new_people <= room else 1 + -(-(new_people - room) // limit)
     return {
-        "messages_per_second": inputs.throughput_per_second,
-        "seconds_at_best": -(-queued // inputs.throughput_per_second),
-        "seconds_at_worst": int((queued / granted).to_integral_value(rounding="ROUND_CEILING")),
-        "campaigns_on_the_number": neighbours,
+        "people_per_day": limit,
+        "used_last_24_hours": portfolio.reached,
+        "head_room": room,
+        "new_people": new_people,
+        "days": days,
+        "note": (
+            "People outside a service window who were not written to in the last 24 hours count "
+            "against the limit; all numbers of the portfolio share it. This plan reserves none of "
+            f"it: with the room of now it takes {days} day{'s' if days > 1 else ''}."
+        ),
     }
+
+
+def _variants(variants: Sequence[Variant], sent: Sequence[Group]) -> list[dict[str, object]]:
+    queued = _totals((group.variant or "", group.people) for group in sent)
+    return [
+        {
+            "name": variant.name,
+            "percent": str(variant.end - variant.begin),
+            "template": variant.template.name,
+            "language": variant.template.language,
+            "version_hash": variant.template.version_hash,
+            "queued": queued.get(variant.name or "", 0),
+        }
+        for variant in variants
+    ]
+
+
+def _totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = defaultdict(int)
+    for key, people in pairs:
+        totals[key] += people
+    return dict(sorted(totals.items()))
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _sample(shape: TemplateShape, sample: PlanSample) -> dict[str, object]:
@@ -105,6 +194,7 @@ def _sample(shape: TemplateShape, sample: PlanSample) -> dict[str, object]:
         "address": mask_address(sample.address),
         "country": sample.country,
         "market": sample.market,
+        "variant": sample.variant,
         "text": _text(shape, sample.content),
     }
 

@@ -126,7 +126,7 @@ def test_what_is_no_component_list_is_refused(bad: object) -> None:
     ("component", "name"),
     [
         ({"type": "CAROUSEL", "cards": []}, "carousel"),
-        ({"type": "HEADER", "format": "LOCATION"}, "header.location"),
+        ({"type": "HEADER", "format": "PRODUCT"}, "header.product"),
         ({"type": "BUTTONS", "buttons": [{"type": "MPM"}]}, "button.mpm"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -11,8 +12,9 @@ from core.domain.template import parse_components
 from core.errors import InvalidInput
 from core.settings import Settings
 from core.store.database import Pool
+from core.store.rate_cards import seed_policies
 from sender.planner.planner import plan_next
-from sender.planner.skeleton import build_skeleton
+from sender.planner.skeleton import message_format, read_sources
 from sender.planner.summary import mask_address
 from tests.sender.world import World
 
@@ -32,6 +34,8 @@ def rates(world: World) -> None:
         " ('351', 'PT', 'Western Europe', '[2020-01-01,)', 'test'),"
         " ('1', 'US', 'North America', '[2020-01-01,)', 'test')"
     )
+    with psycopg.connect(world.settings.database_url) as connection:
+        seed_policies(connection)
     file_id = new_id()
     world.execute("insert into billing.rate_card_files values (%s, 'test', 'x', 1, now())", file_id)
     for category, rate in (("marketing", "0.0625"), ("utility", "0.008")):
@@ -55,13 +59,13 @@ def plan_of(world: World) -> dict[str, Any]:
 async def test_a_plan_writes_one_row_a_person_with_the_message_frozen(
     world: World, rates: None, pool: Pool
 ) -> None:
-    world.add_contacts(3, attributes={"first_name": 'Ana "x" \\ {{1}}\n  Maria'})
+    world.add_contacts(3, attributes={"first_name": ' Ana "x" \\ {{1}} %s Maria\n'})
     world.add_campaign(status="planning")
     assert await plan_next(pool) == 1
     assert world.states() == {"queued": 3}
     assert world.events() == {"planned": 3}
     content, market = world.execute("select content, market from app.messages")[0]
-    parameters = [{"type": "text", "text": 'Ana "x" \\ {{1}} Maria'}]
+    parameters = [{"type": "text", "text": 'Ana "x" \\ {{1}} %s Maria'}]
     assert content == {
         "type": "template",
         "template": {
@@ -79,7 +83,7 @@ async def test_a_plan_writes_one_row_a_person_with_the_message_frozen(
         "excluded_by_reason": {},
     }
     assert plan["cost"]["total"] == "0.024000"
-    assert plan["samples"][0]["text"] == 'Olá Ana "x" \\ {{1}} Maria, seu pedido saiu.'
+    assert plan["samples"][0]["text"] == 'Olá Ana "x" \\ {{1}} %s Maria, seu pedido saiu.'
     assert "10000000" not in str(plan["samples"])
 
 
@@ -199,21 +203,19 @@ async def test_an_impossible_plan_says_why(
 
 def test_a_constant_cannot_be_mistaken_for_a_person_s_value() -> None:
     shape = parse_components([{"type": "BODY", "text": "{{1}} {{2}}"}])
-    skeleton = build_skeleton(
-        shape=shape,
-        name="n",
-        language="pt_BR",
-        parameters={"1": {"value": "https://x.invalid/1"}, "2": {"attribute": "a"}},
+    attributes: dict[str, int] = {}
+    sources = read_sources(
+        {"1": {"value": "https://x.invalid/1 100%"}, "2": {"attribute": "a"}}, attributes
     )
-    assert skeleton.attributes == ("a",)
-    assert len(skeleton.pieces) == 2
-    assert "https://x.invalid/1" in skeleton.pieces[0]
+    message = message_format(shape=shape, name="n", language="pt_BR", sources=sources)
+    assert attributes == {"a": 1}
+    assert message.count("%1$s") == 1
+    assert "https://x.invalid/1 100%%" in message
 
 
 def test_a_parameter_without_a_source_is_refused_before_anybody_is_written_to() -> None:
-    shape = parse_components([{"type": "BODY", "text": "{{1}}"}])
     with pytest.raises(InvalidInput):
-        build_skeleton(shape=shape, name="n", language="pt_BR", parameters={"1": {"x": "y"}})
+        read_sources({"1": {"x": "y"}}, {})
 
 
 def test_a_masked_address_hides_the_middle() -> None:

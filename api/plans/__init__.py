@@ -1,0 +1,1 @@
+"""What was wrong in a plan, person by person."""

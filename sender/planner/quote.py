@@ -1,0 +1,113 @@
+"""What a plan costs at Meta's prices, from the least to the most. Pure.
+
+Meta's policies of the day say which messages are charged at all: inside an open service window
+utility was free until 2026-09-30 and is charged since, marketing always was. A window that is open
+when the plan is made may have closed when the message is delivered, so a message that would be free
+inside it costs nothing at the least and the regular rate at the most.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from core.store.plans import PlanPolicy
+
+_SCALE: Final = Decimal("0.000001")
+_REGULAR: Final = "regular"
+_IN_WINDOW: Final = "free_customer_service"
+_NOTE: Final = (
+    "Meta's list rates of that day of the account, first tier, if every message is delivered. "
+    "Messages without a market or a rate are counted as unknown and not part of the sums."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Messages that cost alike."""
+
+    market: str | None
+    in_window: bool
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Meta's prices of one day: rates by market and category, policies by pricing type."""
+
+    currency: str
+    category: str
+    on_day: date
+    rates: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    policies: Mapping[str, PlanPolicy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    portion: Portion
+    pricing_type: str
+    rate: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+
+
+def quote(portions: Iterable[Portion], prices: Prices) -> dict[str, object]:
+    """The cost as JSON. Money is a decimal as text; what has no price is null, never zero."""
+    merged: dict[tuple[str | None, bool], int] = defaultdict(int)
+    for portion in portions:
+        merged[portion.market, portion.in_window] += portion.messages
+    lines = [
+        _line(Portion(market=market, in_window=in_window, messages=messages), prices)
+        for (market, in_window), messages in sorted(
+            merged.items(), key=lambda item: (item[0][0] or "~", item[0][1])
+        )
+    ]
+    high = sum((line.high for line in lines if line.high is not None), Decimal(0))
+    low = sum((line.low for line in lines if line.low is not None), Decimal(0))
+    return {
+        "currency": prices.currency,
+        "total": _money(high),
+        "total_low": _money(low),
+        "total_high": _money(high),
+        "unknown_messages": sum(line.portion.messages for line in lines if line.high is None),
+        "rate_date": prices.on_day.isoformat(),
+        "repriced_at": None,
+        "note": _NOTE,
+        "lines": [_shown(line, prices.category) for line in lines],
+    }
+
+
+def _line(portion: Portion, prices: Prices) -> _Line:
+    regular = prices.policies.get(_REGULAR)
+    inside = prices.policies.get(_IN_WINDOW) if portion.in_window else None
+    rate = None
+    if regular is not None and portion.market is not None:
+        rate = prices.rates.get((portion.market, regular.rate_category))
+    high = None if rate is None else rate * portion.messages
+    is_free = inside is not None and not inside.charged
+    return _Line(
+        portion=portion,
+        pricing_type=_REGULAR if inside is None else _IN_WINDOW,
+        rate=rate,
+        low=high if high is None or not is_free else Decimal(0),
+        high=high,
+    )
+
+
+def _shown(line: _Line, category: str) -> dict[str, object]:
+    return {
+        "market": line.portion.market,
+        "category": category,
+        "in_window": line.portion.in_window,
+        "pricing_type": line.pricing_type,
+        "messages": line.portion.messages,
+        "rate": None if line.rate is None else str(line.rate.normalize()),
+        "cost": None if line.high is None else _money(line.high),
+        "cost_low": None if line.low is None else _money(line.low),
+    }
+
+
+def _money(amount: Decimal) -> str:
+    return str(amount.quantize(_SCALE))

@@ -1,0 +1,52 @@
+"""Prices of plans: Meta's prices of a day, and a new price when a template's category changed."""
+
+from datetime import date
+
+from core.clock import utc_now
+from core.domain.ids import CampaignId, TenantId
+from core.store import plans
+from core.store.database import Connection
+from sender.planner.quote import Portion, Prices, quote
+
+
+async def read_prices(
+    connection: Connection, *, currency: str, category: str, on_day: date
+) -> Prices:
+    """Meta's rates and policies of a day of the account, for one category."""
+    return Prices(
+        currency=currency,
+        category=category,
+        on_day=on_day,
+        rates=await plans.list_plan_rates(connection, currency=currency, on_day=on_day),
+        policies=await plans.list_plan_policies(connection, category=category, on_day=on_day),
+    )
+
+
+async def reprice_plan(
+    connection: Connection, tenant_id: TenantId, campaign_id: CampaignId
+) -> bool:
+    """Price what is not sent yet at the template's category of now; False without a plan.
+
+    Meta charges the category a template has when it is used. People, content and the hash that was
+    approved stay as they were; `plan.cost` is replaced and says `repriced_at`. Call within the
+    transaction that changed the category.
+    """
+    found = await plans.get_repricing(connection, tenant_id, campaign_id)
+    if found is None:
+        return False
+    unsent = await plans.count_unsent(
+        connection, plans.plan_key(tenant_id, campaign_id, found.created_at)
+    )
+    prices = await read_prices(
+        connection, currency=found.currency, category=found.category, on_day=found.local_date
+    )
+    cost = quote(
+        (
+            Portion(market=part.market, in_window=part.in_window, messages=part.people)
+            for part in unsent
+        ),
+        prices,
+    )
+    cost["repriced_at"] = utc_now().isoformat()
+    await plans.set_plan_cost(connection, tenant_id, campaign_id, cost)
+    return True
