@@ -14,14 +14,14 @@ from sandbox.faults import Draw, Fate, FaultBook
 from sandbox.journal import Journal
 from sandbox.ledger import Ledger, Message
 from sandbox.pacing import hold_for_pacing
-from sandbox.payloads import template_status_update
+from sandbox.payloads import Update, template_status_update
 from sandbox.policies import EXEMPT_FROM_MARKETING_LIMIT
-from sandbox.pricing import Analytics
+from sandbox.pricing import Analytics, NewTier
 from sandbox.script import Step, write_script
 from sandbox.sending import Send
 from sandbox.templates import Template
 from sandbox.tiers import consider_tier
-from sandbox.world import Number, World
+from sandbox.world import Number, Waba, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Sandbox:
         self.analytics = Analytics(self.world)
         self.journal = Journal(config.journal)
         self.dispatcher = Dispatcher(self.world, self.ledger, self.analytics, self.journal)
+        self.analytics.on_new_tier = self._announce_tier
         self.requests: Counter[tuple[str, str]] = Counter()
         self.inbound_ids: set[str] = set()
         self.begin_outage: Callable[[float], None] | None = None
@@ -190,6 +191,20 @@ class Sandbox:
         phone = wa_id.encode()
         raw = b"\x1c\x18" + bytes([len(phone)]) + phone + b"\x15\x02\x00\x11\x18\x12"
         return "wamid." + base64.b64encode(raw + unique.encode() + b"\x00").decode()
+
+    def _announce_tier(self, waba: Waba, new: NewTier) -> None:
+        info: dict[str, object] = {
+            "tier_update_time": new.at_seconds,
+            "pricing_category": new.category.upper(),
+            "tier": new.tier,
+            "effective_month": new.month,
+            "region": new.region,
+        }
+        value: dict[str, object] = {
+            "event": "VOLUME_BASED_PRICING_TIER_UPDATE",
+            "volume_tier_info": info,
+        }
+        self.dispatcher.announce(Update(waba.id, "account_update", value))
 
     def refuse(self, error: GraphError) -> int:
         """Book a refusal; returns its HTTP status, which the configuration may override."""

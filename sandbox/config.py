@@ -194,6 +194,7 @@ class RateConfig(Section):
     rate: Decimal
     currency: str = "USD"
     effective_from: date = date(2000, 1, 1)
+    tier: str | None = None
 
 
 class AnswerFault(StrEnum):
@@ -299,6 +300,7 @@ class SandboxConfig(Section):
     review: ReviewConfig = Field(default_factory=ReviewConfig)
     faults: FaultConfig = Field(default_factory=FaultConfig)
     rates: list[RateConfig] = Field(default_factory=list)
+    volume_tiers: dict[str, tuple[Annotated[int, Field(ge=1)], ...]] = Field(default_factory=dict)
     journal: Path | None = None
     stable_ids: bool = False
 

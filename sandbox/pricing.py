@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,16 @@ _DIMENSIONS: Final = ("COUNTRY", "PHONE", "PRICING_CATEGORY", "PRICING_TYPE", "T
 _SERVICE_STARTS_MS: Final = int(SERVICE_BILLING_STARTS.timestamp() * 1000)
 
 
+class NewTier(NamedTuple):
+    """A portfolio's messages of a market and category cost another tier's price from now on."""
+
+    region: str
+    category: str
+    tier: str
+    month: str
+    at_seconds: int
+
+
 class Cell(NamedTuple):
     """What is counted together; `slot` is the quarter of an hour, in seconds since 1970."""
 
@@ -31,6 +41,7 @@ class Cell(NamedTuple):
     country: str
     category: str
     price_type: str
+    tier: str
 
 
 class Analytics:
@@ -43,11 +54,14 @@ class Analytics:
         self.world = world
         self.volumes: Counter[Cell] = Counter()
         self._service_taken: Counter[tuple[str, str]] = Counter()
+        self._charged: Counter[tuple[str, str, str, str]] = Counter()
+        self.on_new_tier: Callable[[Waba, NewTier], None] | None = None
 
     def clear(self) -> None:
         """Start from nothing."""
         self.volumes.clear()
         self._service_taken.clear()
+        self._charged.clear()
 
     def price_type(self, number: Number, category: str, *, in_window: bool, now_ms: int) -> str:
         """`regular` or `free_customer_service` for a send accepted now.
@@ -81,8 +95,24 @@ class Analytics:
             message.country,
             message.category,
             message.price_type,
+            self._tier(waba, message, seconds),
         )
         self.volumes[cell] += 1
+
+    def _tier(self, waba: Waba, message: Message, seconds: int) -> str:
+        """The volume tier of one more charged message: per portfolio, market, category, month."""
+        bounds = self.world.config.volume_tiers.get(message.category)
+        if not bounds or message.price_type != "regular":
+            return tier_text(0, ())
+        month = datetime.fromtimestamp(seconds, waba.timezone).strftime("%Y-%m")
+        key = (waba.config.portfolio_id, message.country, message.category, month)
+        before = self._charged[key]
+        self._charged[key] = before + 1
+        tier = tier_text(before, bounds)
+        if before in bounds and self.on_new_tier is not None:
+            new = NewTier(message.country, message.category, tier, month, seconds)
+            self.on_new_tier(waba, new)
+        return tier
 
     def delivered(self) -> dict[str, int]:
         """Delivered messages by category, all accounts."""
@@ -172,7 +202,7 @@ class Points:
             "PHONE": phone,
             "PRICING_CATEGORY": category_name(cell.category),
             "PRICING_TYPE": cell.price_type.upper(),
-            "TIER": None if free else "0:MAX",
+            "TIER": None if free else cell.tier,
         }
         wanted = self._query.dimensions
         key = (start, end, *(values[name] if name in wanted else None for name in _DIMENSIONS))
@@ -191,8 +221,11 @@ class Points:
             if rate.country == cell.country
             and rate.category.lower() == cell.category
             and rate.effective_from <= day
+            and rate.tier in {None, cell.tier}
         ]
-        return max(fitting, key=lambda rate: rate.effective_from).rate if fitting else None
+        if not fitting:
+            return None
+        return max(fitting, key=lambda rate: (rate.effective_from, rate.tier is not None)).rate
 
     def listed(self) -> list[dict[str, object]]:
         """The points by time; `cost` is absent where a rate is missing or wasn't asked for."""
@@ -224,6 +257,13 @@ def period(slot: int, granularity: str, zone: ZoneInfo) -> tuple[int, int]:
         following = (first.date() + timedelta(days=32)).replace(day=1)
     midnight = datetime(following.year, following.month, following.day, tzinfo=zone)
     return _unix(first), _unix(midnight)
+
+
+def tier_text(charged_before: int, bounds: Sequence[int]) -> str:
+    """`lower:upper` of the tier that the next message falls in, or `lower:MAX`."""
+    lower = max((bound for bound in bounds if bound <= charged_before), default=0)
+    upper = min((bound for bound in bounds if bound > charged_before), default=None)
+    return f"{lower + 1 if lower else 0}:{'MAX' if upper is None else upper}"
 
 
 def category_name(category: str) -> str:

@@ -224,3 +224,18 @@ def test_journal_that_nobody_understands_stops_the_start(tmp_path: Path, content
 
     with pytest.raises(ValueError, match="journal"):
         restore(Sandbox(config))
+
+
+def test_restart_does_not_make_a_person_meet_the_same_fault_again(tmp_path: Path) -> None:
+    config = quick_config(faults={"answers": {"http_500_unaccepted": 0.5}})
+    config.journal = tmp_path / "journal.jsonl"
+    with running_sandbox(config) as sandbox:
+        first = [sandbox.send_template().status_code for _ in range(12)]
+    with running_sandbox(config) as sandbox:
+        second = [sandbox.send_template().status_code for _ in range(12)]
+    config.journal = None
+    with running_sandbox(config) as sandbox:
+        in_one_go = [sandbox.send_template().status_code for _ in range(24)]
+
+    assert first + second == in_one_go
+    assert set(in_one_go) == {200, 500}

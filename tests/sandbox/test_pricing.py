@@ -11,7 +11,7 @@ from sandbox.errors import GraphError
 from sandbox.ledger import Message
 from sandbox.pricing import Analytics, parse_query, period
 from sandbox.world import World
-from tests.support.sandboxes import Json, RunningSandbox, quick_config, running_sandbox
+from tests.support.sandboxes import Callback, Json, RunningSandbox, quick_config, running_sandbox
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 RATES = [
@@ -278,3 +278,31 @@ def _wait_for_delivered(sandbox: RunningSandbox, count: int) -> None:
     while sandbox.summary()["delivered_by_category"].get("utility") != count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_crossing_a_volume_tier_is_announced_and_priced(callback: Callback) -> None:
+    config = quick_config(callback={"url": callback.url}).model_dump(mode="json")
+    config["volume_tiers"] = {"utility": [2]}
+    rate = {"country": "BR", "category": "utility", "effective_from": "2026-10-01"}
+    config["rates"] = [{**rate, "rate": "0.01"}, {**rate, "rate": "0.004", "tier": "3:MAX"}]
+    with running_sandbox(SandboxConfig.model_validate(config)) as sandbox:
+        sandbox.control("clock", {"at": "2026-11-10T12:00:00Z"})
+        for i in range(4):
+            sandbox.send_template(f"+551195555000{i}")
+        callback.wait_for(lambda c: bool(c.values("account_update")))
+        callback.wait_for(lambda _: sandbox.summary()["delivered_by_category"] == {"utility": 4})
+        fields = (
+            "pricing_analytics.start(1790000000).end(1800000000).granularity(MONTHLY)"
+            ".dimensions(TIER)"
+        )
+        node = sandbox.client.get(f"/v26.0/{sandbox.waba_id}?fields={fields}").json()
+
+    points = node["pricing_analytics"]["data"][0]["data_points"]
+    assert {p["tier"]: (p["volume"], p["cost"]) for p in points} == {
+        "0:2": (2, 0.02),
+        "3:MAX": (2, 0.008),
+    }
+    told = callback.values("account_update")
+    assert [(v["event"], v["volume_tier_info"]["tier"]) for v in told] == [
+        ("VOLUME_BASED_PRICING_TIER_UPDATE", "3:MAX")
+    ]
