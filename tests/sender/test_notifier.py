@@ -16,9 +16,9 @@ from core.clock import utc_now
 from core.domain.ids import new_id
 from core.domain.tenant_events import TenantEventType
 from core.outgoing import open_guarded_session
-from core.settings import Settings
+from core.settings import DatabaseRole, Settings
 from core.store import deliveries
-from core.store.database import Pool, platform_transaction
+from core.store.database import Pool, open_pool, platform_transaction
 from core.store.endpoints import new_secret
 from sender.notifier.notifier import Notifier
 from tests.sender.endpoint_stub import (
@@ -611,3 +611,45 @@ def test_every_fact_about_a_message_has_a_type_or_is_not_told(world: World) -> N
     facts = set(re.findall(r"'([a-z_]+)'", rule)) - {"planned", "excluded"}
     assert len(facts) >= 9
     assert {f"message.{fact}" for fact in facts} <= {each.value for each in TenantEventType}
+
+
+async def test_the_whole_way_on_each_postgresql(
+    each_database: Settings, stub: EndpointStub
+) -> None:
+    world = World(settings=each_database).build()
+    add_endpoint(world, stub.url)
+    emit(world, count=3)
+    with psycopg.connect(each_database.database_url) as connection:
+        add_event(world, connection)
+    answers = iter([500, 200, 200, 200, 200])
+    stub.reply = lambda _: web.Response(status=next(answers))
+    settings = webhook_settings(each_database, stub)
+    async with (
+        open_pool(settings.dsn(DatabaseRole.WORKER), name="test", max_size=2) as own_pool,
+        open_guarded_session(settings.destination_rules(), timeout_seconds=5) as session,
+    ):
+        notifier = Notifier(settings, own_pool, session)
+        await notifier.housekeeping()
+        await drain(notifier)
+        make_due(world)
+        await drain(notifier)
+        await notifier.upkeep()
+    assert deliveries_of(world) == {"delivered": 4}
+    assert len(set(stub.ids())) == 4
+
+
+def test_every_role_that_changes_something_may_tell_of_it(
+    database: Settings, world: World, stub: EndpointStub
+) -> None:
+    add_endpoint(world, stub.url)
+    roles = (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.DATA, DatabaseRole.OPERATOR)
+    for role in roles:
+        with psycopg.connect(database.dsn(role)) as connection:
+            connection.execute(
+                "select set_config('app.tenant_id', %s, true)", (str(world.tenant_id),)
+            )
+            told = connection.execute(
+                "select app.emit_tenant_event(%s, 'campaign.started', '{}')", (world.tenant_id,)
+            ).fetchone()
+        assert told == (1,), role
+    assert world.one("select count(*) from app.webhook_queue") == len(roles)
