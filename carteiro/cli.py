@@ -206,7 +206,8 @@ def api() -> None:
 @app.command(rich_help_panel=_PARTS)
 def sender(
     part: Annotated[
-        str, typer.Argument(help="planner, pacer, worker, applier, settler, or all of them.")
+        str,
+        typer.Argument(help="planner, pacer, worker, applier, settler, notifier, or all of them."),
     ] = "all",
     workers: WorkersOption = 2,
 ) -> None:

@@ -630,9 +630,11 @@ async def test_the_whole_way_on_each_postgresql(
     ):
         notifier = Notifier(settings, own_pool, session)
         await notifier.housekeeping()
-        await drain(notifier)
-        make_due(world)
-        await drain(notifier)
+        # Others use this server: a transaction of theirs holds the horizon for a moment.
+        async with asyncio.timeout(60):
+            while deliveries_of(world) != {"delivered": 4}:
+                await drain(notifier)
+                make_due(world)
         await notifier.upkeep()
     assert deliveries_of(world) == {"delivered": 4}
     assert len(set(stub.ids())) == 4
