@@ -18,6 +18,7 @@ from api.contacts import routes as contacts
 from api.deps import ApiState
 from api.errors import install_error_handlers
 from api.exports import routes as exports
+from api.inbox import routes as inbox
 from api.messages import routes as messages
 from api.numbers import routes as numbers
 from api.openapi import install_docs
@@ -54,6 +55,7 @@ _ROOMS: Final = (
     plans,
     quiet_hours,
     messages,
+    inbox,
     usage,
     billing,
     exports,

@@ -3,7 +3,13 @@
 from fastapi import APIRouter, Request, Response
 
 from api.consents import service
-from api.consents.schemas import ContactConsents, RecordConsent, RecordedConsent
+from api.consents.schemas import (
+    ConsentKeywords,
+    ContactConsents,
+    PutConsentKeywords,
+    RecordConsent,
+    RecordedConsent,
+)
 from api.deps import ConsentsReader, ConsentsWriter, Cursor, Limit
 from api.dto import Id
 from api.idempotency import OptionalKey, once
@@ -52,3 +58,21 @@ async def list_consents(
 ) -> ContactConsents:
     """The person's ledger, newest first, and what holds now for each purpose."""
     return await service.list_consents(caller, caller.pager(request, cursor, limit), contact_id)
+
+
+@router.get(
+    "/consent-keywords", operation_id="list_consent_keywords", summary="Your words of consent"
+)
+async def list_consent_keywords(caller: ConsentsReader) -> ConsentKeywords:
+    """Words and buttons by which people withdraw and agree, beside our own."""
+    return await service.list_keywords(caller)
+
+
+@router.put(
+    "/consent-keywords", operation_id="put_consent_keywords", summary="Set your words of consent"
+)
+async def put_consent_keywords(
+    caller: ConsentsWriter, wanted: PutConsentKeywords
+) -> ConsentKeywords:
+    """Replaces them all; holds from the next message on. Yours outweigh ours."""
+    return await service.put_keywords(caller, wanted)

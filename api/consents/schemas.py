@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, Name, Request
+from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, Line, Name, Request
 
 Purpose = Literal["marketing", "utility", "authentication", "service"]
 
@@ -77,3 +77,44 @@ class ContactConsents(Answer):
     states: list[ConsentState]
     items: list[Consent]
     next_cursor: str | None = None
+
+
+class ConsentKeyword(Answer):
+    """A word or a button payload that withdraws or agrees."""
+
+    source: Literal["word", "button"]
+    value: str
+    action: Literal["opt_out", "opt_in"]
+
+
+class ConsentKeywords(Answer):
+    """Your additions; our own words in Portuguese, English, Spanish and Hindi always count."""
+
+    items: list[ConsentKeyword]
+
+
+class PutConsentKeyword(Request):
+    """A word counts when it is the whole message; a button by its exact payload."""
+
+    source: Literal["word", "button"]
+    value: Line
+    action: Literal["opt_out", "opt_in"]
+
+
+class PutConsentKeywords(Request):
+    """The whole set: what is not in it any more stops counting."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {"source": "word", "value": "chega", "action": "opt_out"},
+                        {"source": "button", "value": "optout:news", "action": "opt_out"},
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: Annotated[list[PutConsentKeyword], Field(max_length=200)]

@@ -6,15 +6,20 @@ from uuid import UUID
 
 from api.consents.schemas import (
     Consent,
+    ConsentKeyword,
+    ConsentKeywords,
     ConsentState,
     ContactConsents,
+    PutConsentKeyword,
+    PutConsentKeywords,
     RecordConsent,
     RecordedConsent,
 )
 from api.deps import Caller
 from api.dto import Answer
 from api.pagination import Pager
-from api.rows import fetch_all, fetch_known
+from api.rows import execute, fetch_all, fetch_known
+from core.domain.consent import fold_keyword
 from core.errors import InvalidInput
 from core.store.consents import Basis, ConsentEntry, record
 from core.store.database import Connection
@@ -96,3 +101,50 @@ async def _states(connection: Connection, caller: Caller, contact_id: UUID) -> l
         _sql.list_consent_states,
         {"tenant_id": caller.tenant_id, "contact_id": contact_id},
     )
+
+
+async def list_keywords(caller: Caller) -> ConsentKeywords:
+    """The tenant's own words and buttons."""
+    async with caller.transaction() as connection:
+        return await _keywords(connection, caller)
+
+
+async def put_keywords(caller: Caller, wanted: PutConsentKeywords) -> ConsentKeywords:
+    """Replace them all. Raises InvalidInput for a word that is none, or that is there twice."""
+    values = [_compared(at, item) for at, item in enumerate(wanted.items)]
+    taken: set[tuple[str, str]] = set()
+    for at, (item, value) in enumerate(zip(wanted.items, values, strict=True)):
+        if (item.source, value) in taken:
+            raise InvalidInput("it is there twice", pointer=f"/items/{at}/value")
+        taken.add((item.source, value))
+    async with caller.transaction() as connection:
+        await execute(connection, _sql.delete_keywords, {"tenant_id": caller.tenant_id})
+        await execute(
+            connection,
+            _sql.insert_keywords,
+            {
+                "tenant_id": caller.tenant_id,
+                "sources": [item.source for item in wanted.items],
+                "values": values,
+                "actions": [item.action for item in wanted.items],
+                "writtens": [item.value for item in wanted.items],
+            },
+        )
+        return await _keywords(connection, caller)
+
+
+def _compared(at: int, item: PutConsentKeyword) -> str:
+    """A button's payload as it is, a word as messages are compared with it."""
+    if item.source == "button":
+        return item.value
+    word = fold_keyword(item.value)
+    if not word:
+        raise InvalidInput("a word has letters or digits, at most 40", pointer=f"/items/{at}/value")
+    return word
+
+
+async def _keywords(connection: Connection, caller: Caller) -> ConsentKeywords:
+    rows = await fetch_all(
+        connection, ConsentKeyword, _sql.list_keywords, {"tenant_id": caller.tenant_id}
+    )
+    return ConsentKeywords(items=rows)

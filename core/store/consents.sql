@@ -99,3 +99,23 @@ select s.purpose, s.granted, s.consent_id, s.occurred_at
 from app.consent_states as s
 where s.tenant_id = %(tenant_id)s and s.contact_id = %(contact_id)s
 order by s.purpose
+
+-- list_keywords --
+-- The tenant's own words and buttons of withdrawal and agreement.
+select k.source, k.written as value, k.action
+from app.consent_keywords as k
+where k.tenant_id = %(tenant_id)s
+order by k.action, k.source, k.written
+
+-- delete_keywords --
+-- Makes room for the new set, in the same transaction.
+delete from app.consent_keywords
+where tenant_id = %(tenant_id)s
+
+-- insert_keywords --
+-- The tenant's new set.
+insert into app.consent_keywords (tenant_id, source, value, action, written)
+select %(tenant_id)s, k.source, k.value, k.action, k.written
+from unnest(
+    %(sources)s::text[], %(values)s::text[], %(actions)s::text[], %(writtens)s::text[]
+) as k (source, value, action, written)

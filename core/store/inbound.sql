@@ -192,3 +192,58 @@ from moved
 where m.tenant_id = %(tenant_id)s
     and m.contact_id = moved.contact_id
     and m.state = 'queued'
+
+-- list_inbox --
+-- What people wrote, newest first, by number, contact and time.
+select
+    m.inbound_id,
+    m.phone_number_id,
+    m.contact_id,
+    m.type,
+    m.body as text,
+    m.reply_to_message_id,
+    m.button_payload,
+    m.media_id,
+    m.referral,
+    m.occurred_at,
+    m.received_at,
+    w.expires_at as window_expires_at
+from app.inbound_messages as m
+left join app.service_windows as w
+    on m.tenant_id = w.tenant_id
+    and m.phone_number_id = w.phone_number_id
+    and m.contact_id = w.contact_id
+where m.tenant_id = %(tenant_id)s
+    and (%(phone_number_id)s::text is null or m.phone_number_id = %(phone_number_id)s)
+    and (%(contact_id)s::uuid is null or m.contact_id = %(contact_id)s)
+    and (%(since)s::timestamptz is null or m.occurred_at >= %(since)s)
+    and (%(until)s::timestamptz is null or m.occurred_at < %(until)s)
+    and (
+        %(after_at)s::timestamptz is null
+        or (m.occurred_at, m.inbound_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)
+    )
+order by m.occurred_at desc, m.inbound_id desc
+limit %(limit)s
+
+-- get_inbound --
+-- One message of a person.
+select
+    m.inbound_id,
+    m.phone_number_id,
+    m.contact_id,
+    m.type,
+    m.body as text,
+    m.reply_to_message_id,
+    m.button_payload,
+    m.media_id,
+    m.referral,
+    m.occurred_at,
+    m.received_at,
+    w.expires_at as window_expires_at
+from app.inbound_messages as m
+left join app.service_windows as w
+    on m.tenant_id = w.tenant_id
+    and m.phone_number_id = w.phone_number_id
+    and m.contact_id = w.contact_id
+where m.tenant_id = %(tenant_id)s
+    and m.inbound_id = %(inbound_id)s

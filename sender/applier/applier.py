@@ -19,7 +19,7 @@ from sender.applier.notices import apply_notice
 from sender.applier.people import PEOPLE, apply_people
 from sender.applier.statuses import apply_statuses
 
-_BATCH_BODIES: Final = 300
+_BATCH_BODIES: Final = 1_000
 _ORPHANS: Final = 2_000
 _MAX_ATTEMPTS: Final = 5
 _ORPHAN_DAYS: Final = 8
