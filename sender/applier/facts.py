@@ -5,7 +5,7 @@ only forward, and what contradicts it is kept beside it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from core.domain.message_state import MessageState, gravest_conflict, next_state, rank
@@ -32,7 +32,7 @@ class Folded:
 
 
 def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
-    """Apply observations in the order in which Meta says they happened.
+    """Move `message` (in place) by observations, in the order in which Meta says they happened.
 
     The end does not depend on that order: states are ranked, times are kept once.
     """
@@ -43,14 +43,14 @@ def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
         status = observation.status
         if message.wamid is not None and message.wamid != status.wamid:
             # Another attempt got through as well. The first one counts; people see the conflict.
-            message, sent_twice = replace(message, conflict="sent_twice"), True
+            message.conflict, sent_twice = "sent_twice", True
             wamids.append(_new_wamid(message, observation))
             continue
         if message.wamid is None:
             wamids.append(_new_wamid(message, observation))
         if message.accepted_at is None:
             facts.append(_accepted(message, observation))
-        message = _observe(message, observation)
+        _observe(message, status)
         facts.append(_fact(message, observation))
     return Folded(message=message, facts=tuple(facts), wamids=tuple(wamids), sent_twice=sent_twice)
 
@@ -59,8 +59,7 @@ def _order(observation: Observation) -> tuple[datetime, int]:
     return (observation.status.occurred_at, rank(observation.status.state))
 
 
-def _observe(message: KnownMessage, observation: Observation) -> KnownMessage:
-    status = observation.status
+def _observe(message: KnownMessage, status: StatusUpdate) -> None:
     unconfirmed = message.reason == "unconfirmed"
     move = next_state(
         MessageState(message.state),
@@ -70,15 +69,13 @@ def _observe(message: KnownMessage, observation: Observation) -> KnownMessage:
     )
     if unconfirmed:
         # That time was when we stopped waiting, not when anything failed.
-        message = replace(message, failed_at=None)
-    message = _timed(message, status)
+        message.failed_at = None
+    _time(message, status)
     if move.changed:
         # Our own reason (unconfirmed, too_late) explained a state that no longer holds.
-        code = status.failure_code if move.state is MessageState.FAILED else None
-        message = replace(message, state=move.state.value, reason=None, error_code=code)
-    return replace(
-        message, conflict=gravest_conflict(message.conflict, _met(message, move.conflict))
-    )
+        message.state, message.reason = move.state.value, None
+        message.error_code = status.failure_code if move.state is MessageState.FAILED else None
+    message.conflict = gravest_conflict(message.conflict, _met(message, move.conflict))
 
 
 def _met(message: KnownMessage, conflict: str | None) -> str | None:
@@ -90,34 +87,27 @@ def _met(message: KnownMessage, conflict: str | None) -> str | None:
     return "failed_after_delivered"
 
 
-def _timed(message: KnownMessage, status: StatusUpdate) -> KnownMessage:
+def _time(message: KnownMessage, status: StatusUpdate) -> None:
     """The times and the price of a status; a known price is never overwritten by nothing."""
     at = status.occurred_at
-    message = replace(message, wamid=status.wamid, accepted_at=message.accepted_at or at)
+    message.wamid, message.accepted_at = status.wamid, message.accepted_at or at
     if status.state is MessageState.FAILED:
         # Test suites show failed statuses with a price: Meta bills on delivery only.
-        return replace(message, failed_at=min(message.failed_at or at, at))
+        message.failed_at = min(message.failed_at or at, at)
+        return
     if status.state is MessageState.SENT:
-        message = replace(message, sent_at=min(message.sent_at or at, at))
-    elif status.state is MessageState.DELIVERED:
-        message = replace(message, delivered_at=min(message.delivered_at or at, at))
-    elif status.state is MessageState.READ:
+        message.sent_at = min(message.sent_at or at, at)
+    else:
         # Read implies delivered; the delivery's own time, if it comes, is earlier.
-        message = replace(
-            message,
-            read_at=min(message.read_at or at, at),
-            delivered_at=min(message.delivered_at or at, at),
-        )
+        message.delivered_at = min(message.delivered_at or at, at)
+        if status.state is MessageState.READ:
+            message.read_at = min(message.read_at or at, at)
     price = status.pricing
-    if price is None:
-        return message
-    return replace(
-        message,
-        billable=message.billable if price.billable is None else price.billable,
-        pricing_model=price.model or message.pricing_model,
-        pricing_type=price.type or message.pricing_type,
-        pricing_category=price.category or message.pricing_category,
-    )
+    if price is not None:
+        message.billable = message.billable if price.billable is None else price.billable
+        message.pricing_model = price.model or message.pricing_model
+        message.pricing_type = price.type or message.pricing_type
+        message.pricing_category = price.category or message.pricing_category
 
 
 def _accepted(message: KnownMessage, observation: Observation) -> Fact:
