@@ -180,8 +180,9 @@ def next_state(
 
 def gravest_conflict(known: str | None, found: str | None) -> str | None:
     """The one of two contradictions that a message keeps, whichever was met first."""
-    met = {conflict for conflict in (known, found) if conflict is not None}
-    return min(met, key=_gravity, default=None)
+    if found is None or known is None:
+        return known or found
+    return min((known, found), key=_gravity)
 
 
 def _gravity(conflict: str) -> tuple[int, str]:
