@@ -1,6 +1,6 @@
 """What the pacer reads and writes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -104,7 +104,8 @@ async def list_due_singles(
             "limits": [limit for _, limit in wanted],
         },
     )
-    async for phone_number_id, message_id in cast("AsyncIterator[tuple[str, UUID]]", cursor):
+    # A page at once: row by row costs more in Python than the query in PostgreSQL.
+    for phone_number_id, message_id in cast("list[tuple[str, UUID]]", await cursor.fetchall()):
         found.setdefault(PhoneNumberId(phone_number_id), []).append(MessageId(message_id))
     return found
 
@@ -129,8 +130,8 @@ async def list_due_of_campaigns(
             "limits": [cursor.limit for cursor in cursors],
         },
     )
-    async for ordinal, message_id, not_before in cast(
-        "AsyncIterator[tuple[int, UUID, datetime | None]]", rows
+    for ordinal, message_id, not_before in cast(
+        "list[tuple[int, UUID, datetime | None]]", await rows.fetchall()
     ):
         pages[ordinal].append(DueMessage(message_id=MessageId(message_id), not_before=not_before))
     return pages

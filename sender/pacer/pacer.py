@@ -22,6 +22,7 @@ from sender.pacer.outstanding import Issued, Outstanding
 from sender.pacer.scheduling import OUTSTANDING_SECONDS, Workers
 
 _TICKET_SECONDS: Final = 10.0
+_NUMBERS_AT_ONCE: Final = 100
 _PUBLISHING_SECONDS: Final = 2.0
 """A tick publishes no longer than this: the session of a leader that is silent for 6 s ends."""
 
@@ -42,6 +43,8 @@ class Pacer:
         self._campaign_turns = FairShare[CampaignId]()
         self._outstanding = Outstanding()
         self._workers = Workers()
+        self._busy_with_singles: set[PhoneNumberId] = set()
+        self._next_asked = 0
         self._ticked_at = time.monotonic()
 
     async def tick(self) -> int:
@@ -79,17 +82,18 @@ class Pacer:
         room = self._workers.room_for_singles(singles=self._outstanding.singles)
         tokens = {
             number: min(room, self._catalogue.buckets[number].for_singles())
-            for number in self._catalogue.numbers
+            for number in self._asked_for_singles()
         }
         # What has a ticket stands first in the order and must not hide what has none.
         due = await pacing.list_due_singles(
             self._connection,
             [
-                (number, tokens[key] + self._outstanding.singles_of_number(key))
-                for key, number in self._catalogue.numbers.items()
-                if tokens[key] > 0
+                (self._catalogue.numbers[key], free + self._outstanding.singles_of_number(key))
+                for key, free in tokens.items()
+                if free > 0
             ],
         )
+        self._busy_with_singles = set(due)
         waiting = {
             number: [message_id for message_id in ids if message_id not in self._outstanding]
             for number, ids in due.items()
@@ -107,6 +111,17 @@ class Pacer:
         for key, count in self._singles_turns.share(room, flows, {}).items():
             batch += self._issue(self._catalogue.numbers[key], None, waiting[key][:count], at)
         return batch
+
+    def _asked_for_singles(self) -> list[PhoneNumberId]:
+        """Numbers that had singles a tick ago, and some of the others in turn: all in 0.3 s."""
+        numbers = list(self._catalogue.numbers)
+        group = max(_NUMBERS_AT_ONCE, -(-len(numbers) // 3))
+        if self._next_asked >= len(numbers):
+            self._next_asked = 0
+        asked = numbers[self._next_asked : self._next_asked + group]
+        self._next_asked += group
+        busy = self._busy_with_singles.intersection(numbers)
+        return [*asked, *busy.difference(asked)]
 
     async def _choose_campaigns(self, at: float) -> list[Issued]:
         """Tenants, then their campaigns, take turns with what the workers can take."""
