@@ -19,12 +19,13 @@ from core.domain.ids import (
     new_id,
 )
 from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, RetryClass
-from core.store import dispatch
+from core.store import dispatch, pacing
 from core.store.consents import meta_word, record_words
 from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("dispatch")
+_APP_LIMIT: Final = 4
 _UNDELIVERABLE_SECONDS: Final = 30 * 86_400
 """131026: not on WhatsApp, or too old an app. People install it, so not for ever."""
 
@@ -42,6 +43,8 @@ class Consequence:
     occurred_at: datetime
     refused_token: bytes | None = None
     """The account's token, sealed as it was stored, when Meta answered a call made with it."""
+    retry_after_seconds: int | None = None
+    """How long Meta asked us to wait, when its answer said so."""
 
 
 async def apply_consequences(connection: Connection, found: Iterable[Consequence]) -> None:
@@ -85,22 +88,37 @@ async def _apply(connection: Connection, consequence: Consequence) -> None:
 
 
 async def _delay(connection: Connection, consequence: Consequence) -> None:
-    error = consequence.error
-    number = {
-        "tenant_id": consequence.tenant_id,
-        "phone_number_id": consequence.phone_number_id,
-    }
-    if error.scope is ErrorScope.NUMBER and (error.wait_seconds or 1) <= 1:
-        await dispatch.run(connection, _SQL.slow_number, **number)
-    elif error.scope in {ErrorScope.NUMBER, ErrorScope.ACCOUNT}:
-        # Every other send would meet the same answer: rest instead of asking again.
+    """Slow a number, or rest what would meet the same answer, instead of asking again.
+
+    4 is the limit of our app: the account that met it rests, everybody else slows down.
+    """
+    error, asked = consequence.error, consequence.retry_after_seconds or 0
+    slows = error.scope is ErrorScope.NUMBER and (error.wait_seconds or 1) <= 1
+    if slows:
         await dispatch.run(
             connection,
-            _SQL.pause_number,
-            **number,
-            seconds=error.wait_seconds,
+            _SQL.slow_number,
+            tenant_id=consequence.tenant_id,
+            phone_number_id=consequence.phone_number_id,
+        )
+    if error.scope is ErrorScope.NUMBER and (asked or not slows):
+        await pause_number(
+            connection,
+            tenant_id=consequence.tenant_id,
+            phone_number_id=consequence.phone_number_id,
+            seconds=max(error.wait_seconds or 0, asked),
             reason=f"{error.code} {error.name}",
         )
+    elif error.scope is ErrorScope.ACCOUNT:
+        await pacing.rest_account(
+            connection,
+            tenant_id=consequence.tenant_id,
+            waba_id=consequence.waba_id,
+            seconds=max(error.wait_seconds or 0, asked),
+            reason=f"{error.code} {error.name}",
+        )
+    if error.code == _APP_LIMIT:
+        await pacing.slow_every_number(connection)
 
 
 async def _suppress(connection: Connection, consequence: Consequence) -> None:

@@ -1,17 +1,17 @@
-"""/v1/numbers."""
+"""/v1/numbers and /v1/portfolios, whose limits they share."""
 
 from fastapi import APIRouter, Request
 
 from api.deps import Cursor, Limit, NumbersReader, NumbersSyncer
 from api.dto import Page
 from api.numbers import service
-from api.numbers.schemas import Number, NumbersSynced
+from api.numbers.schemas import Number, NumbersSynced, Portfolio
 from api.openapi import problems
 
-router = APIRouter(prefix="/v1/numbers", tags=["numbers"])
+router = APIRouter(prefix="/v1", tags=["numbers"])
 
 
-@router.get("", operation_id="list_numbers", summary="Your numbers")
+@router.get("/numbers", operation_id="list_numbers", summary="Your numbers")
 async def list_numbers(
     caller: NumbersReader, request: Request, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Number]:
@@ -20,7 +20,7 @@ async def list_numbers(
 
 
 @router.post(
-    "/sync",
+    "/numbers/sync",
     operation_id="sync_numbers",
     summary="Take your numbers over from Meta",
     responses=problems("conflict", "meta-error"),
@@ -28,3 +28,11 @@ async def list_numbers(
 async def sync_numbers(caller: NumbersSyncer) -> NumbersSynced:
     """Reads every number of every account of yours, with quality and throughput."""
     return await service.sync_numbers(caller)
+
+
+@router.get("/portfolios", operation_id="list_portfolios", summary="Your messaging limits")
+async def list_portfolios(
+    caller: NumbersReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Portfolio]:
+    """How many people each portfolio may begin to write to, and when there is room again."""
+    return await service.list_portfolios(caller, caller.pager(request, cursor, limit))

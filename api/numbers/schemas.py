@@ -24,6 +24,21 @@ class Number(Answer):
     synced_at: datetime | None
 
 
+class Portfolio(Answer):
+    """A business portfolio of the tenant, and how many people it may begin to write to.
+
+    The limit is one for all numbers of the portfolio, also those of others; people in an open
+    service window and people already reached in the moving day need no room.
+    """
+
+    portfolio_id: str
+    known: bool = Field(description="False until Meta told us its limit; then none is enforced.")
+    people_per_day: int | None = Field(description="New people in 24 hours; null: no limit.")
+    used: int | None = Field(description="People reached in the last 24 hours, of limited ones.")
+    free: int | None = Field(description="People it may still begin to write to now.")
+    next_free_at: datetime | None = Field(description="When there is room again; null: now.")
+
+
 class NumbersSynced(Answer):
     """What a sync found."""
 

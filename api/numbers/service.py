@@ -7,7 +7,7 @@ import psycopg
 from api.deps import Caller
 from api.dto import Answer, Page
 from api.meta import accounts
-from api.numbers.schemas import Number, NumbersSynced
+from api.numbers.schemas import Number, NumbersSynced, Portfolio
 from api.pagination import Pager
 from api.rows import fetch_all, fetch_known
 from core.errors import Conflict
@@ -16,6 +16,7 @@ from core.store.queries import load
 from core.whatsapp.json_values import Json, child, optional_identifier, text
 
 _sql = load("accounts")
+_portfolios = load("portfolios")
 _QUALITIES: Final = frozenset({"GREEN", "YELLOW", "RED"})
 #: Messages a second by Meta's throughput level (Throughput, as read on 2026-09-11).
 _THROUGHPUT: Final = {"STANDARD": 80, "HIGH": 1000}
@@ -37,6 +38,18 @@ async def list_numbers(caller: Caller, pager: Pager) -> Page[Number]:
             {"tenant_id": caller.tenant_id, "after": pager.after, "limit": pager.fetch},
         )
     return pager.page(rows, lambda row: row.phone_number_id)
+
+
+async def list_portfolios(caller: Caller, pager: Pager) -> Page[Portfolio]:
+    """The tenant's portfolios with what is used of their limits, by id."""
+    async with caller.transaction() as connection:
+        rows = await fetch_all(
+            connection,
+            Portfolio,
+            _portfolios.list_portfolios,
+            {"tenant_id": caller.tenant_id, "after": pager.after, "limit": pager.fetch},
+        )
+    return pager.page(rows, lambda row: row.portfolio_id)
 
 
 async def sync_numbers(caller: Caller) -> NumbersSynced:

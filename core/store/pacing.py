@@ -138,18 +138,19 @@ async def list_due_of_campaigns(
 
 
 async def list_still_queued(
-    connection: Connection, probes: Sequence[tuple[TenantId, MessageId]]
+    connection: Connection, probes: Sequence[tuple[TenantId, MessageId, datetime]]
 ) -> set[MessageId]:
-    """Those of these messages that nobody has claimed yet."""
+    """Those of these messages that nobody has claimed since an instant: tenant, id, instant."""
     if not probes:
         return set()
-    ids = [message_id for _, message_id in probes]
+    ids = [message_id for _, message_id, _ in probes]
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             _SQL.list_still_queued,
             {
-                "tenant_ids": [tenant_id for tenant_id, _ in probes],
+                "tenant_ids": [tenant_id for tenant_id, _, _ in probes],
                 "message_ids": ids,
+                "issued_ats": [issued_at for _, _, issued_at in probes],
                 "lowest": min(ids),
                 "highest": max(ids),
             },

@@ -142,9 +142,11 @@ cross join lateral (
 order by number.phone_number_id, coalesce(single.not_before, '-infinity'), single.message_id
 
 -- list_still_queued --
--- Which of these messages nobody has claimed yet: one message stands for its ticket.
+-- Which of these messages nobody has claimed since their ticket: one stands for its ticket.
 select m.message_id
-from unnest(%(tenant_ids)s::uuid[], %(message_ids)s::uuid[]) as probe (tenant_id, message_id)
+from unnest(
+    %(tenant_ids)s::uuid[], %(message_ids)s::uuid[], %(issued_ats)s::timestamptz[]
+) as probe (tenant_id, message_id, issued_at)
 inner join app.messages as m
     on probe.tenant_id = m.tenant_id
     and probe.message_id = m.message_id
@@ -152,6 +154,8 @@ where m.message_id >= %(lowest)s
     and m.message_id <= %(highest)s
     and m.state = 'queued'
     and (m.not_before is null or m.not_before <= now())
+    -- What was claimed and throttled at once is queued again, at its old place.
+    and (m.claimed_at is null or m.claimed_at < probe.issued_at)
 
 -- raise_grants --
 -- Additive increase back to what Meta grants, for numbers not throttled in the last seconds.

@@ -27,37 +27,49 @@ where newest.people_per_day is not null
 -- The portfolios of a tenant with what is used of their limits, shared ones as a whole.
 select
     own.portfolio_id,
-    own.people_per_day,
+    own.known,
+    usage.people_per_day,
     usage.used,
-    usage.oldest_at
+    case
+        when usage.people_per_day is not null then greatest(0, usage.people_per_day - usage.used)
+    end as free,
+    case
+        when usage.used >= usage.people_per_day then usage.oldest_at + interval '24 hours'
+    end as next_free_at
 from (
-    select account.tenant_id, account.portfolio_id, p.people_per_day
+    select distinct account.portfolio_id, p.portfolio_id is not null as known
     from app.whatsapp_accounts as account
     left join app.portfolios as p
         on account.tenant_id = p.tenant_id
         and account.portfolio_id = p.portfolio_id
     where account.tenant_id = %(tenant_id)s
-    group by account.tenant_id, account.portfolio_id, p.people_per_day
 ) as own
 left join lateral app.portfolio_usage(own.portfolio_id) as usage on true
+where %(after)s::text is null or own.portfolio_id > %(after)s::text
 order by own.portfolio_id
+limit %(limit)s
 
 -- forget_reach --
 -- Deletes people who fell out of the moving day long ago, up to a limit a portfolio.
 -- cross-tenant: one pacer keeps house for every tenant
+with gone as materialized (
+    select p.tenant_id, p.portfolio_id, old.contact_id
+    from app.portfolios as p
+    cross join lateral (
+        select r.contact_id
+        from app.portfolio_reach as r
+        where r.tenant_id = p.tenant_id
+            and r.portfolio_id = p.portfolio_id
+            and r.reached_at < now() - interval '25 hours'
+        order by r.reached_at
+        limit %(limit)s
+    ) as old
+)
+
 delete from app.portfolio_reach as r
-using app.portfolios as p
-cross join lateral (
-    select old.contact_id
-    from app.portfolio_reach as old
-    where old.tenant_id = p.tenant_id
-        and old.portfolio_id = p.portfolio_id
-        and old.reached_at < now() - interval '25 hours'
-    order by old.reached_at
-    limit %(limit)s
-    for update skip locked
-) as gone
-where r.tenant_id = p.tenant_id
-    and r.portfolio_id = p.portfolio_id
+using gone
+where r.tenant_id = gone.tenant_id
+    and r.portfolio_id = gone.portfolio_id
     and r.contact_id = gone.contact_id
+    -- Who was reached again meanwhile stays.
     and r.reached_at < now() - interval '25 hours'

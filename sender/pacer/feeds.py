@@ -13,6 +13,7 @@ from core.store.pacing import DueMessage, FeedCursor, RunningCampaign
 _LEAST_PAGE: Final = 20
 _LARGEST_PAGE: Final = 500
 _RESCAN_SECONDS: Final = 1.0
+_PASS_SECONDS: Final = 10.0
 _ROUNDS: Final = 3
 
 
@@ -20,9 +21,10 @@ _ROUNDS: Final = 3
 class Feed:
     """A campaign's due ids in the order (wave, not_before, id), read ahead by a cursor.
 
-    The cursor is only a hint. At the end of the released waves it starts again, once a second and
-    leaving out what has a ticket: so whatever became due behind it, was throttled, or whose ticket
-    was lost with the broker or its worker comes round again. This is the sweeper.
+    The cursor is only a hint. Every ten seconds, and at the end of the released waves every second,
+    it starts again, leaving out what has a ticket: so whatever became due behind it, was throttled,
+    or whose ticket was lost with the broker or its worker comes round again. This is the sweeper.
+    Starting again is cheap: what was sent has left the index.
     """
 
     campaign: RunningCampaign
@@ -44,12 +46,11 @@ class Feed:
 
     def cursor(self, *, wanted: int, at: float) -> FeedCursor | None:
         """Where to read on, or None when enough was read or the next pass may not begin yet."""
-        if len(self._ids) >= wanted:
-            return None
-        if self._at_end:
-            if self._ids or at - self._started_at < _RESCAN_SECONDS:
-                return None
+        age = at - self._started_at
+        if age >= _PASS_SECONDS or (self.idle and age >= _RESCAN_SECONDS):
             self._begin(at)
+        if self._at_end or len(self._ids) >= wanted:
+            return None
         after = self._after
         return FeedCursor(
             campaign=self.campaign,
@@ -76,6 +77,7 @@ class Feed:
         return [self._ids.popleft() for _ in range(min(count, len(self._ids)))]
 
     def _begin(self, at: float) -> None:
+        self._ids.clear()
         self._wave, self._after, self._at_end, self._started_at = 0, None, False, at
 
 

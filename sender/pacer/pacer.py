@@ -66,7 +66,10 @@ class Pacer:
         }
         waiting = await pacing.list_still_queued(
             self._connection,
-            [(ticket.tenant_id, message_id) for message_id, ticket in probes.items()],
+            [
+                (ticket.tenant_id, message_id, ticket.issued_at)
+                for message_id, ticket in probes.items()
+            ],
         )
         taken = 0
         for message_id, ticket in probes.items():

@@ -281,6 +281,7 @@ def _consequences(ticket: Ticket, sent: list[Sent], sealed: bytes | None) -> lis
             template_id=item.message.template_id,
             occurred_at=item.judgement.outcome.answered_at or utc_now(),
             refused_token=sealed,
+            retry_after_seconds=item.judgement.retry_after_seconds,
         )
         for item in sent
         if item.judgement.error is not None

@@ -6,6 +6,7 @@ from typing import Final
 
 from core.domain.provider_errors import (
     ErrorAction,
+    ErrorScope,
     ProviderError,
     classify,
     wait_before_retry,
@@ -22,6 +23,7 @@ PAIR_RATE: Final = 131056
 _PATIENT_AFTER: Final = 500
 """Refusals after which a message comes back every five minutes only: its attempt number is a
 smallint, and 30 days hold 8,640 of them."""
+_RESTING: Final = frozenset({ErrorScope.NUMBER, ErrorScope.ACCOUNT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Judgement:
 
     outcome: SendOutcome
     error: ProviderError | None = None
+    retry_after_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,9 @@ def _judge_refusal(message: ClaimedMessage, refusal: MetaError, moment: Moment) 
     elif error.message_stays_queued:
         seconds = _throttled_seconds(message, error, refusal.retry_after_seconds)
         outcome, state = "throttled", "queued"
-        not_before = moment.answered_at + timedelta(seconds=seconds)
+        # What slows or rests a whole number costs its messages no place in their campaign.
+        keeps_place = error.action is ErrorAction.DELAY and error.scope in _RESTING
+        not_before = None if keeps_place else moment.answered_at + timedelta(seconds=seconds)
     else:
         outcome, state, not_before = "rejected", "failed", None
     return Judgement(
@@ -126,6 +131,7 @@ def _judge_refusal(message: ClaimedMessage, refusal: MetaError, moment: Moment) 
             fbtrace_id=refusal.fbtrace_id,
         ),
         error=error,
+        retry_after_seconds=refusal.retry_after_seconds,
     )
 
 
