@@ -231,3 +231,47 @@ async def test_parts_must_exist_and_fit(
     answer = await api.post("/v1/campaigns", json=good | {"scheduled_at": soon.isoformat()})
     assert answer.status_code == 201
     assert json.loads(answer.text)["scheduled_at"] is not None
+
+
+async def test_with_four_eyes_who_asked_for_a_plan_cannot_approve_it(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    campaign = await make_campaign(api, admin, tenant)
+    url = f"/v1/campaigns/{campaign['campaign_id']}"
+    asked = (await api.post(f"{url}/plan")).json()["plan_requested_by"]
+    planned(admin, tenant, campaign["campaign_id"], 1)
+    admin.execute(
+        "update app.tenants set four_eyes = true where tenant_id = %s", (tenant.tenant_id,)
+    )
+    approve = {"plan_hash": "hash-of-the-plan"}
+    answer = await api.post(f"{url}/approve", json=approve)
+    assert (answer.status_code, answer.json()["code"]) == (403, "four-eyes")
+    assert asked.startswith("api_key:")
+    admin.execute("update app.campaigns set plan_requested_by = 'api_key:another'")
+    answer = await api.post(f"{url}/approve", json=approve)
+    assert (answer.status_code, answer.json()["status"]) == (200, "approved")
+
+
+async def test_wrong_parameters_are_listed_person_by_person_without_their_values(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    campaign = await make_campaign(api, admin, tenant)
+    url = f"/v1/campaigns/{campaign['campaign_id']}/plan/errors"
+    people = sorted(new_id() for _ in range(3))
+    for contact_id in people:
+        admin.execute(
+            "insert into app.plan_errors (tenant_id, campaign_id, contact_id, errors)"
+            " values (%s, %s, %s, %s)",
+            (
+                tenant.tenant_id,
+                campaign["campaign_id"],
+                contact_id,
+                Jsonb([{"parameter": "1", "code": "too_long"}]),
+            ),
+        )
+    first = (await api.get(url, params={"limit": 2})).json()
+    assert [item["contact_id"] for item in first["items"]] == [str(who) for who in people[:2]]
+    assert first["items"][0]["errors"][0]["code"] == "too_long"
+    rest = (await api.get(url, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert [item["contact_id"] for item in rest["items"]] == [str(people[2])]
+    assert (await api.get(f"/v1/campaigns/{new_id()}/plan/errors")).status_code == 404
