@@ -69,6 +69,13 @@ class Stage:
             cpu_seconds([self._postmaster, *self._postmaster.children(recursive=True)]) + gone
         )
 
+    def spread_database(self) -> None:
+        """Let the embedded PostgreSQL use every core: for what runs inside it alone."""
+        assert self._postmaster is not None
+        every_core = sorted(os.sched_getaffinity(0))
+        for process in (self._postmaster, *self._postmaster.children(recursive=True)):
+            process.cpu_affinity(every_core)
+
     def database(self) -> Settings:
         """A fresh, migrated database on the embedded PostgreSQL."""
         return self.stack.enter_context(self.server.migrated_database())
