@@ -91,13 +91,6 @@ class _Progress:
 def _trace_connections() -> aiohttp.TraceConfig:
     """Notes, for each call, that a connection stood: from then on bytes may have left."""
 
-    async def started(
-        _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
-    ) -> None:
-        progress = context.trace_request_ctx
-        if isinstance(progress, _Progress):
-            progress.traced = True
-
     async def connected(
         _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
     ) -> None:
@@ -106,7 +99,6 @@ def _trace_connections() -> aiohttp.TraceConfig:
             progress.connect()
 
     config = aiohttp.TraceConfig()
-    config.on_request_start.append(started)
     config.on_connection_create_end.append(connected)
     config.on_connection_reuseconn.append(connected)
     return config
@@ -217,7 +209,8 @@ class CloudApi:
         body: Mapping[str, object] | None = None,
         before_bytes: Callable[[], None] | None = None,
     ) -> "_Answer":
-        progress = _Progress(before_bytes=before_bytes)
+        # A session of `open_session` has our hooks, and no other.
+        progress = _Progress(traced=bool(self._session.trace_configs), before_bytes=before_bytes)
         headers = self._headers if body is None else {**self._headers, **_JSON_BODY}
         request = self._session.request(
             method,
