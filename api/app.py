@@ -19,6 +19,7 @@ from api.deps import ApiState
 from api.errors import install_error_handlers
 from api.exports import routes as exports
 from api.inbox import routes as inbox
+from api.media import routes as media
 from api.messages import routes as messages
 from api.numbers import routes as numbers
 from api.openapi import install_docs
@@ -54,6 +55,7 @@ _ROOMS: Final = (
     trials,
     plans,
     quiet_hours,
+    media,
     messages,
     inbox,
     usage,

@@ -8,11 +8,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem_response
 from api.problems import CATALOGUE
+from core.domain.media import KIND_OF_TYPE, LARGEST
 
 JSON_LIMIT: Final = 1024 * 1024
 IMPORT_LIMIT: Final = 64 * 1024 * 1024
-MEDIA_TYPES_BY_PATH: Final[Mapping[str, bytes]] = {"/v1/contacts/imports": b"text/csv"}
-LIMITS_BY_PATH: Final[Mapping[str, int]] = {"/v1/contacts/imports": IMPORT_LIMIT}
+_JSON: Final = frozenset({b"application/json"})
+MEDIA_TYPES_BY_PATH: Final[Mapping[str, frozenset[bytes]]] = {
+    "/v1/contacts/imports": frozenset({b"text/csv"}),
+    "/v1/media": frozenset(name.encode() for name in KIND_OF_TYPE),
+}
+LIMITS_BY_PATH: Final[Mapping[str, int]] = {
+    "/v1/contacts/imports": IMPORT_LIMIT,
+    "/v1/media": LARGEST,
+}
 
 
 class _BodyTooLarge(HTTPException):
@@ -95,6 +103,6 @@ def _is_media_type_right(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     length = headers.get(b"content-length", b"0")
     if length == b"0" and b"transfer-encoding" not in headers:
         return True
-    wanted = MEDIA_TYPES_BY_PATH.get(scope["path"], b"application/json")
+    wanted = MEDIA_TYPES_BY_PATH.get(scope["path"], _JSON)
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    return given == wanted
+    return given in wanted

@@ -22,6 +22,7 @@ TemplateId = NewType("TemplateId", UUID)
 ExportId = NewType("ExportId", UUID)
 ImportId = NewType("ImportId", UUID)
 InvoiceId = NewType("InvoiceId", UUID)
+MediaFileId = NewType("MediaFileId", UUID)
 
 PhoneNumberId = NewType("PhoneNumberId", str)
 WabaId = NewType("WabaId", str)

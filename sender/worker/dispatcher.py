@@ -27,6 +27,7 @@ from core.whatsapp.client import CloudApi, SendAccepted
 from core.whatsapp.payloads import addressed
 from sender.consequences import Consequence, apply_consequences, open_alert, pause_number
 from sender.worker.journal import PostingJournal
+from sender.worker.media import MediaIds, NoMedia
 from sender.worker.outcomes import (
     Judgement,
     Moment,
@@ -77,6 +78,7 @@ class Dispatcher:
         # Our own gate before the connector's queue: the lease is checked after the wait.
         self._gate = asyncio.Semaphore(settings.meta_max_connections)
         self._sends: set[asyncio.Task[Sent]] = set()
+        self._media = MediaIds(pool)
 
     async def handle(self, ticket: Ticket) -> list[Sent]:
         """Claim, send, record; returns what was sent. An expired ticket claims nothing.
@@ -124,15 +126,23 @@ class Dispatcher:
             await self._rest_number(ticket, claimed[0].waba_id, error.detail)
             wait = _NO_TOKEN_SECONDS
             return [_not_sent(item, wait_seconds=wait, detail=error.detail) for item in claimed]
+        ready = await self._media.resolve(api, ticket, claimed)
         sends = [
-            asyncio.create_task(self._send(api, ticket, message, deadline)) for message in claimed
+            asyncio.create_task(self._send(api, ticket, message, deadline))
+            for message in ready
+            if isinstance(message, ClaimedMessage)
         ]
         self._sends.update(sends)
         try:
-            ends = await asyncio.gather(*sends, return_exceptions=True)
+            ends = iter(await asyncio.gather(*sends, return_exceptions=True))
         finally:
             self._sends.difference_update(sends)
-        return [_ended(message, end) for message, end in zip(claimed, ends, strict=True)]
+        return [
+            _without_file(own, found)
+            if isinstance(found, NoMedia)
+            else _ended(own, next(ends))
+            for own, found in zip(claimed, ready, strict=True)
+        ]
 
     def _api_for(self, ticket: Ticket, sealed: bytes | None) -> CloudApi:
         if sealed is None:
@@ -231,6 +241,14 @@ def _not_sent(message: ClaimedMessage, *, wait_seconds: int, detail: str) -> Sen
     moment = Moment(requested_at=None, answered_at=utc_now())
     judgement = judge_not_sent(message, moment, wait_seconds=wait_seconds, detail=detail)
     return Sent(message=message, judgement=judgement)
+
+
+def _without_file(message: ClaimedMessage, found: NoMedia) -> Sent:
+    """Nothing left for a message whose file Meta does not have; it waits, or failed for good."""
+    if found.error is None:
+        return _not_sent(message, wait_seconds=found.wait_seconds, detail=found.detail)
+    moment = Moment(requested_at=None, answered_at=utc_now())
+    return Sent(message=message, judgement=judge_error(message, found.error, moment))
 
 
 def _ended(message: ClaimedMessage, end: Sent | BaseException) -> Sent:
