@@ -138,9 +138,7 @@ class Dispatcher:
         finally:
             self._sends.difference_update(sends)
         return [
-            _without_file(own, found)
-            if isinstance(found, NoMedia)
-            else _ended(own, next(ends))
+            _without_file(own, found) if isinstance(found, NoMedia) else _ended(own, next(ends))
             for own, found in zip(claimed, ready, strict=True)
         ]
 

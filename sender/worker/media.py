@@ -11,7 +11,8 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import MediaFileId
 from core.domain.media import header_reference, with_meta_id
-from core.errors import CarteiroError, MetaError, NotFound
+from core.domain.provider_errors import ErrorAction, classify
+from core.errors import CarteiroError, InvalidInput, MetaError
 from core.logs import get_logger
 from core.store import media
 from core.store.database import Pool, platform_transaction
@@ -74,8 +75,9 @@ class MediaIds:
                 return await self._upload_once(api, key)
             except MetaError as error:
                 await self._give_up(key)
-                return NoMedia(detail=error.detail, error=error)
-            except NotFound as error:
+                # The message itself never left, so what would leave a send in doubt just waits.
+                return NoMedia(detail=error.detail, error=None if _may_pass(error) else error)
+            except InvalidInput as error:
                 return NoMedia(detail=error.detail, error=error)
             except CarteiroError as error:
                 await self._give_up(key)
@@ -89,7 +91,7 @@ class MediaIds:
                 return found[0]
             file = await media.read_file(connection, key)
             if file is None:
-                raise NotFound("the file of this header was deleted")
+                raise InvalidInput("the file of this header was deleted")
             if not await media.claim_upload(connection, key):
                 return NoMedia(detail="another worker uploads it", wait_seconds=_BUSY_SECONDS)
         meta_media_id = await api.upload_media(
@@ -119,3 +121,9 @@ def _named(message: ClaimedMessage, found: str | NoMedia) -> ClaimedMessage | No
     if isinstance(found, NoMedia):
         return found
     return replace(message, content=with_meta_id(message.content, found))
+
+
+def _may_pass(refusal: MetaError) -> bool:
+    """Whether Meta may take the same file later."""
+    error = classify(refusal.meta_code, refusal.http_status)
+    return error.action is ErrorAction.IN_DOUBT or error.message_stays_queued

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse]]
+Upload = Callable[[], Awaitable[web.StreamResponse]]
 
 
 class MetaStub:
@@ -17,7 +18,9 @@ class MetaStub:
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.tokens: list[str] = []
+        self.uploads: list[tuple[str, bytes]] = []
         self.answer: Answer = self.accept
+        self.upload: Upload = self.keep
         self.url = ""
 
     async def accept(self, payload: dict[str, Any]) -> web.StreamResponse:
@@ -29,6 +32,9 @@ class MetaStub:
                 "messages": [{"id": f"wamid.{len(self.received)}.{to[-8:]}"}],
             }
         )
+
+    async def keep(self) -> web.StreamResponse:
+        return web.json_response({"id": f"77{len(self.uploads)}"})
 
     @staticmethod
     def refuse(code: int, status: int = 400) -> Answer:
@@ -45,6 +51,14 @@ class MetaStub:
     def per_recipient(self) -> Counter[str]:
         return Counter(payload["to"] for payload in self.received)
 
+    async def _handle_upload(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        assert form["messaging_product"] == "whatsapp"
+        self.uploads.append((file.content_type, file.file.read()))
+        return await self.upload()
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         payload = await request.json()
         self.received.append(payload)
@@ -57,6 +71,7 @@ async def meta_stub() -> AsyncIterator[MetaStub]:
     stub = MetaStub()
     application = web.Application()
     application.router.add_post("/{version}/{number}/messages", stub._handle)
+    application.router.add_post("/{version}/{number}/media", stub._handle_upload)
     runner = web.AppRunner(application, access_log=None, handler_cancellation=False)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
