@@ -109,6 +109,12 @@ _KINDS: Final = (
         "Your organisation has plans approved by another person than the one who asked for them.",
     ),
     _kind(
+        "template-changed",
+        409,
+        "The template isn't the one that was planned",
+        "Plan the campaign again, or accept the template's new version; the detail says which.",
+    ),
+    _kind(
         "request-in-flight",
         409,
         "The same Idempotency-Key is being worked on",

@@ -2,15 +2,18 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.campaigns import service
+from api.campaigns import service, statistics, times
 from api.campaigns.schemas import (
     Approve,
     Campaign,
     CampaignStats,
     CampaignSummary,
     Cancelled,
+    ChangeCampaign,
     CreateCampaign,
     PlanRequest,
+    Resume,
+    ShownState,
     StoredStatus,
 )
 from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
@@ -52,11 +55,13 @@ async def list_campaigns(
     caller: CampaignsReader,
     request: Request,
     status: StoredStatus | None = None,
+    state: ShownState | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CampaignSummary]:
-    """Campaigns, newest first."""
-    return await service.list_campaigns(caller, caller.pager(request, cursor, limit), status)
+    """Campaigns, newest first; `state` also knows scheduled, finished, finished_with_failures."""
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_campaigns(caller, pager, status=status, state=state)
 
 
 @router.get(
@@ -66,8 +71,21 @@ async def list_campaigns(
     responses=problems("not-found"),
 )
 async def get_campaign(caller: CampaignsReader, campaign_id: Id) -> Campaign:
-    """A campaign with its plan."""
+    """A campaign with its plan, and why its messages wait."""
     return await service.get_campaign(caller, campaign_id)
+
+
+@router.patch(
+    "/{campaign_id}",
+    operation_id="change_campaign",
+    summary="Schedule, reschedule, unschedule",
+    responses=_CHANGES,
+)
+async def change_campaign(
+    caller: CampaignsWriter, campaign_id: Id, wanted: ChangeCampaign
+) -> Campaign:
+    """Until it is launched. With local delivery another time makes it a draft: plan it again."""
+    return await times.change_campaign(caller, campaign_id, wanted)
 
 
 @router.get(
@@ -78,7 +96,7 @@ async def get_campaign(caller: CampaignsReader, campaign_id: Id) -> Campaign:
 )
 async def get_campaign_stats(caller: CampaignsReader, campaign_id: Id) -> CampaignStats:
     """Counts by state, reasons and errors, the conservation sum, rate and time left."""
-    return await service.stats(caller, campaign_id)
+    return await statistics.stats(caller, campaign_id)
 
 
 @router.post(
@@ -122,7 +140,7 @@ async def approve_campaign(caller: CampaignsApprover, campaign_id: Id, wanted: A
     responses=_CHANGES,
 )
 async def launch_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
-    """Sending begins within seconds, or at `scheduled_at`."""
+    """Sending begins within seconds. A scheduled campaign needs no launch."""
     return await service.launch(caller, campaign_id)
 
 
@@ -133,7 +151,7 @@ async def launch_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
     responses=_CHANGES,
 )
 async def pause_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
-    """Nothing more is taken up; what is on its way to Meta goes on."""
+    """Nothing more is planned, started or taken up; what is on its way to Meta goes on."""
     return await service.pause(caller, campaign_id)
 
 
@@ -141,11 +159,14 @@ async def pause_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
     "/{campaign_id}/resume",
     operation_id="resume_campaign",
     summary="Resume a campaign",
-    responses=_CHANGES,
+    responses=problems("not-found", "campaign-state", "template-changed"),
 )
-async def resume_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
+async def resume_campaign(
+    caller: CampaignsWriter, campaign_id: Id, wanted: Resume | None = None
+) -> Campaign:
     """Goes on where the pause began: nobody twice, nobody left out."""
-    return await service.resume(caller, campaign_id)
+    accepted = wanted.accept_template_version_hash if wanted else None
+    return await service.resume(caller, campaign_id, accepted)
 
 
 @router.post(
@@ -155,5 +176,5 @@ async def resume_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
     responses=_CHANGES,
 )
 async def cancel_campaign(caller: CampaignsWriter, campaign_id: Id) -> Cancelled:
-    """Ends it for ever: what nobody has taken up is cancelled. May be repeated."""
+    """Ends it for ever, in any state: what nobody has taken up is cancelled. May be repeated."""
     return await service.cancel(caller, campaign_id)

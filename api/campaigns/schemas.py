@@ -1,10 +1,11 @@
 """What the campaigns slice takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.campaigns.sources import FromAttribute, FromValue, ParameterKey
 from api.campaigns.trials import CanaryRules, Experiment
@@ -12,6 +13,46 @@ from api.dto import Answer, Id, Instant, MetaId, Name, Request
 
 StoredStatus = Literal[
     "draft", "planning", "planned", "plan_failed", "approved", "running", "paused", "cancelled"
+]
+ShownState = Literal[
+    "draft",
+    "planning",
+    "planned",
+    "plan_failed",
+    "approved",
+    "scheduled",
+    "running",
+    "paused",
+    "cancelled",
+    "finished",
+    "finished_with_failures",
+]
+
+
+def _wall_clock(value: object) -> object:
+    """A time without an offset: it is the tenant's zone that makes an instant of it."""
+    text = value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(text, str) or "T" not in text:
+        raise PydanticCustomError("wall_clock_text", "must be a wall clock: 2026-12-01T09:00")
+    return value
+
+
+def _without_offset(value: datetime) -> datetime:
+    if value.tzinfo is not None:
+        raise PydanticCustomError("offset", "must have no offset; scheduled_at takes an instant")
+    return value
+
+
+WallClockTime = Annotated[
+    datetime, BeforeValidator(_wall_clock), AfterValidator(_without_offset), Field(strict=False)
+]
+LatenessMinutes = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=10_080,
+        description="Later than this after its time it is not started but paused: schedule_missed.",
+    ),
 ]
 
 
@@ -40,10 +81,67 @@ class CreateCampaign(Request):
         Field(default_factory=dict, description="Template parameter to where its value comes from.")
     )
     scheduled_at: Instant | None = Field(
-        default=None, description="Nothing is sent before it, also when launched earlier."
+        default=None, description="An approved campaign starts then by itself."
     )
     experiment: Experiment | None = Field(default=None, description="Arms, and people held out.")
     canary: CanaryRules | None = Field(default=None, description="A few people first, by waves.")
+    scheduled_local: WallClockTime | None = Field(
+        default=None, description="The same as a wall clock of your tenant's zone, without offset."
+    )
+    local_delivery: bool = Field(
+        default=False,
+        description="Everybody at that wall clock in their own zone: over up to 26 hours.",
+    )
+    max_lateness_minutes: LatenessMinutes = 240
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_times(self.scheduled_at, self.scheduled_local)
+        if self.local_delivery and self.scheduled_at is None and self.scheduled_local is None:
+            raise PydanticCustomError("needs_a_time", "local_delivery needs scheduled_at")
+        return self
+
+
+def check_times(scheduled_at: datetime | None, scheduled_local: datetime | None) -> None:
+    """Raise when a time is given twice."""
+    if scheduled_at is not None and scheduled_local is not None:
+        raise PydanticCustomError("two_times", "give scheduled_at or scheduled_local, not both")
+
+
+class ChangeCampaign(Request):
+    """What may change before the launch; what is left out stays, null takes the schedule away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"scheduled_local": "2026-12-01T09:00"}, {"scheduled_at": None}]
+        }
+    )
+
+    name: Name | None = None
+    scheduled_at: Instant | None = None
+    scheduled_local: WallClockTime | None = None
+    local_delivery: bool | None = None
+    max_lateness_minutes: LatenessMinutes | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_times(self.scheduled_at, self.scheduled_local)
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty_change", "name at least one thing to change")
+        return self
+
+
+class Resume(Request):
+    """How to go on after the template has changed."""
+
+    accept_template_version_hash: Annotated[
+        str | None,
+        Field(
+            max_length=128,
+            pattern=r"^[A-Za-z0-9:_-]+$",
+            description="The version to go on with; for a campaign that was launched before.",
+        ),
+    ] = None
 
 
 class CampaignSummary(Answer):
@@ -55,8 +153,14 @@ class CampaignSummary(Answer):
     template_id: UUID
     list_id: UUID
     status: StoredStatus
+    state: ShownState = Field(
+        description="As people see it: the status, or scheduled, finished, finished_with_failures."
+    )
     status_reason: str | None
     category: str | None
+    series_id: UUID | None
+    local_delivery: bool
+    max_lateness_minutes: int
     scheduled_at: datetime | None
     launched_at: datetime | None
     finished_at: datetime | None = Field(description="When no message was open any more.")
@@ -71,8 +175,23 @@ class PlanProgress(Answer):
     audience: int = Field(description="People on the list when the plan began.")
 
 
+class Waiting(Answer):
+    """Queued messages that wait for one reason."""
+
+    reason: str = Field(
+        description=(
+            "switch, tenant_suspended, paused, not_launched, scheduled, number_paused, "
+            "account_blocked, template_halted: the whole campaign. wave_not_released, quiet_hours, "
+            "portfolio_limit, local_delivery, throttled, retry_later, its_turn: these messages."
+        )
+    )
+    messages: int | None = Field(description="Of the first 100,000; null: all that are queued.")
+    until: datetime | None = Field(description="When it ends, as far as that is known.")
+    detail: str | None = None
+
+
 class Campaign(CampaignSummary):
-    """A campaign with its plan. Whether it is finished: see its stats."""
+    """A campaign with its plan."""
 
     parameters: dict[str, Any]
     experiment: dict[str, Any] | None
@@ -89,6 +208,12 @@ class Campaign(CampaignSummary):
     approved_by: str | None
     paused_at: datetime | None
     cancelled_at: datetime | None
+    plan_stale_reason: str | None = Field(
+        description="Why the plan no longer says what would be sent: template_changed."
+    )
+    waiting_because: list[Waiting] = Field(
+        default_factory=list, description="Why its messages wait; read from GET of one campaign."
+    )
 
 
 class PlanRequest(Request):
@@ -113,6 +238,9 @@ class Cancelled(Answer):
     campaign_id: UUID
     status: Literal["cancelled"] = "cancelled"
     cancelled_messages: int = Field(description="Taken back by this call.")
+    remaining: int = Field(
+        description="Still being taken back in the background; none of them is sent any more."
+    )
 
 
 class ErrorCount(Answer):

@@ -5,39 +5,27 @@ that can't is told the present state.
 """
 
 import json
-from collections import Counter
-from collections.abc import Mapping
-from datetime import timedelta
+import time
 from typing import Final, LiteralString
 from uuid import UUID
 
-from api.campaigns.schemas import (
-    Campaign,
-    CampaignStats,
-    CampaignSummary,
-    Cancelled,
-    Conservation,
-    CreateCampaign,
-    ErrorCount,
-    ReasonCount,
-)
+from api.campaigns.schemas import Campaign, CampaignSummary, Cancelled, CreateCampaign
+from api.campaigns.times import start_time
+from api.campaigns.waiting import explain_waiting
 from api.deps import Caller
 from api.dto import Answer, Page
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
-from core.domain.campaign_state import CampaignState, shown_campaign_state
 from core.domain.ids import new_id
-from core.domain.message_state import OPEN, MessageState
-from core.domain.provider_errors import classify
 from core.errors import InvalidInput
 from core.store.database import Connection
 from core.store.queries import load
 
 _sql = load("campaigns")
-_MAX_AHEAD: Final = timedelta(days=366)
-_CANCEL_BATCH: Final = 20_000
-_RATE_WINDOW_SECONDS: Final = 60
+_CANCEL_BATCH: Final = 10_000
+#: A call answers; what it has not taken back by then the settler does.
+_CANCEL_SECONDS: Final = 2.0
 
 
 class _Parts(Answer):
@@ -47,34 +35,27 @@ class _Parts(Answer):
     list_known: bool
 
 
-class _StateCount(Answer):
-    state: MessageState
-    exclusion_reason: str | None
-    error_code: int | None
-    reason: str | None
+class _CancelCount(Answer):
+    cancelled: int
+
+
+class _MessageCount(Answer):
     messages: int
 
 
-class _Planned(Answer):
-    planned: int
-
-
-class _Accepted(Answer):
-    accepted: int
-    recent: int
-
-
-class _CancelCount(Answer):
-    cancelled: int
+class _TemplateChange(Answer):
+    version_hash: str
+    category: str
+    is_planned: bool
 
 
 async def create_campaign(
     connection: Connection, caller: Caller, wanted: CreateCampaign
 ) -> Campaign:
     """A campaign in draft. Raises InvalidInput when its parts don't exist or don't fit."""
-    now = caller.state.clock.now()
-    if wanted.scheduled_at is not None and not now <= wanted.scheduled_at <= now + _MAX_AHEAD:
-        raise InvalidInput("must lie within the coming year", pointer="/scheduled_at")
+    scheduled_at = await start_time(
+        connection, caller, at=wanted.scheduled_at, wall=wanted.scheduled_local
+    )
     await _check_parts(connection, caller, wanted)
     campaign_id = new_id()
     parameters = {key: source.model_dump() for key, source in wanted.parameters.items()}
@@ -89,9 +70,11 @@ async def create_campaign(
             "template_id": wanted.template_id,
             "list_id": wanted.list_id,
             "parameters": json.dumps(parameters),
-            "scheduled_at": wanted.scheduled_at,
             "experiment": wanted.experiment and wanted.experiment.model_dump_json(),
             "canary": wanted.canary and wanted.canary.model_dump_json(),
+            "scheduled_at": scheduled_at,
+            "local_delivery": wanted.local_delivery,
+            "max_lateness_seconds": wanted.max_lateness_minutes * 60,
             "created_by": caller.subject,
         },
     )
@@ -99,12 +82,16 @@ async def create_campaign(
 
 
 async def get_campaign(caller: Caller, campaign_id: UUID) -> Campaign:
-    """One campaign with its plan."""
-    async with caller.transaction() as connection:
-        return await _campaign(connection, caller, campaign_id)
+    """One campaign with its plan, and why its messages wait."""
+    async with caller.transaction(snapshot=True) as connection:
+        campaign = await _campaign(connection, caller, campaign_id)
+        waiting = await explain_waiting(connection, caller, campaign)
+    return campaign.model_copy(update={"waiting_because": waiting})
 
 
-async def list_campaigns(caller: Caller, pager: Pager, status: str | None) -> Page[CampaignSummary]:
+async def list_campaigns(
+    caller: Caller, pager: Pager, *, status: str | None, state: str | None
+) -> Page[CampaignSummary]:
     """The tenant's campaigns, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
@@ -115,6 +102,7 @@ async def list_campaigns(caller: Caller, pager: Pager, status: str | None) -> Pa
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
                 "status": status,
+                "state": state,
                 "limit": pager.fetch,
             },
         )
@@ -149,35 +137,101 @@ async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign
     if campaign.status == "planned" and campaign.plan_hash == plan_hash:
         raise Problem("four-eyes", "who asked for a plan can't approve it")
     if campaign.status == "planned":
+        stale = campaign.plan_stale_reason is not None
         raise Problem(
             "plan-changed",
-            "the campaign has another plan than the one you approve",
+            "the template has changed since the plan: plan again"
+            if stale
+            else "the campaign has another plan than the one you approve",
             extra={"status_now": campaign.status, "plan_hash": campaign.plan_hash},
         )
     raise _wrong_state(campaign, "be approved")
 
 
 async def launch(caller: Caller, campaign_id: UUID) -> Campaign:
-    """Let the messages of an approved campaign go."""
-    return await _change(caller, campaign_id, _sql.launch_campaign, "be launched")
+    """Let the messages of an approved campaign go; one with a time to come starts by itself."""
+    async with caller.transaction() as connection:
+        parameters = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
+        changed = await execute(connection, _sql.launch_campaign, parameters)
+        campaign = await _campaign(connection, caller, campaign_id)
+    if changed:
+        return campaign
+    if campaign.plan_stale_reason is not None:
+        raise Problem("plan-changed", "the template has changed since the plan: plan again")
+    if campaign.status == "approved" and campaign.scheduled_at is not None:
+        raise Problem(
+            "campaign-state",
+            "the campaign is scheduled and starts by itself; PATCH scheduled_at to null first",
+            extra={"status_now": "scheduled", "scheduled_at": campaign.scheduled_at.isoformat()},
+        )
+    raise _wrong_state(campaign, "be launched")
 
 
 async def pause(caller: Caller, campaign_id: UUID) -> Campaign:
-    """Nothing more is claimed from the commit on; what a worker holds is still sent."""
-    return await _change(
-        caller, campaign_id, _sql.pause_campaign, "be paused", reason=f"paused by {caller.subject}"
+    """Nothing more is claimed from the commit on; what a worker holds is still sent.
+
+    Harmless for a campaign that is paused already.
+    """
+    async with caller.transaction() as connection:
+        parameters = {
+            "tenant_id": caller.tenant_id,
+            "campaign_id": campaign_id,
+            "reason": f"paused by {caller.subject}",
+        }
+        changed = await execute(connection, _sql.pause_campaign, parameters)
+        campaign = await _campaign(connection, caller, campaign_id)
+    if not changed and campaign.status != "paused":
+        raise _wrong_state(campaign, "be paused")
+    return campaign
+
+
+async def resume(caller: Caller, campaign_id: UUID, accepted: str | None) -> Campaign:
+    """Go on where the pause began: the rows know who has had their message.
+
+    Raises Problem template-changed while the template is another than the one planned, unless that
+    version is accepted; another category is never accepted, for other consents and prices hold.
+    """
+    parameters = {
+        "tenant_id": caller.tenant_id,
+        "campaign_id": campaign_id,
+        "accepted_version_hash": accepted,
+    }
+    async with caller.transaction() as connection:
+        changed = await execute(connection, _sql.resume_campaign, parameters)
+        campaign = await _campaign(connection, caller, campaign_id)
+        template = await fetch_known(
+            connection, _TemplateChange, _sql.get_template_change, parameters, what="campaign"
+        )
+    if changed:
+        return campaign
+    if campaign.status == "paused" and not template.is_planned:
+        raise _template_changed(campaign, template)
+    raise _wrong_state(campaign, "be resumed")
+
+
+def _template_changed(campaign: Campaign, template: _TemplateChange) -> Problem:
+    if campaign.launched_at is None:
+        advice = "plan it again: nothing of it has been sent"
+    elif template.category == campaign.category:
+        advice = "resume with accept_template_version_hash to go on with the new text"
+    else:
+        advice = f"it is {template.category} now: cancel this one and plan another"
+    return Problem(
+        "template-changed",
+        f"the template is not the one that was planned; {advice}",
+        extra={
+            "status_now": "paused",
+            "template_version_hash": template.version_hash,
+            "template_category": template.category,
+        },
     )
-
-
-async def resume(caller: Caller, campaign_id: UUID) -> Campaign:
-    """Go on where the pause began: the rows know who has had their message."""
-    return await _change(caller, campaign_id, _sql.resume_campaign, "be resumed")
 
 
 async def cancel(caller: Caller, campaign_id: UUID) -> Cancelled:
     """End a campaign for ever: first the state, so that nothing is claimed, then the rows.
 
-    Repeating the call finishes what an interrupted one left.
+    Rows go in batches for some seconds at most; the settler takes back what remains. Repeating the
+    call is harmless.
     """
     await _change(
         caller,
@@ -186,95 +240,25 @@ async def cancel(caller: Caller, campaign_id: UUID) -> Cancelled:
         "be cancelled",
         reason=f"cancelled by {caller.subject}",
     )
-    total = 0
+    place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
+    total, until = 0, time.monotonic() + _CANCEL_SECONDS
     while True:
         async with caller.transaction() as connection:
             batch = await fetch_known(
                 connection,
                 _CancelCount,
                 _sql.cancel_unclaimed_messages,
-                {
-                    "tenant_id": caller.tenant_id,
-                    "campaign_id": campaign_id,
-                    "batch_size": _CANCEL_BATCH,
-                },
+                place | {"batch_size": _CANCEL_BATCH},
                 what="campaign",
             )
         total += batch.cancelled
-        if batch.cancelled < _CANCEL_BATCH:
-            return Cancelled(campaign_id=campaign_id, cancelled_messages=total)
-
-
-async def stats(caller: Caller, campaign_id: UUID) -> CampaignStats:
-    """Counts of one instant: all queries of it read the same snapshot."""
-    place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
-    async with caller.transaction(snapshot=True) as connection:
-        campaign = await _campaign(connection, caller, campaign_id)
-        rows = await fetch_all(connection, _StateCount, _sql.count_states, place)
-        planned = await fetch_known(
-            connection, _Planned, _sql.count_recipients, place, what="campaign"
+        if batch.cancelled < _CANCEL_BATCH or time.monotonic() > until:
+            break
+    async with caller.transaction() as connection:
+        left = await fetch_known(
+            connection, _MessageCount, _sql.count_unclaimed_messages, place, what="campaign"
         )
-        acceptances = await fetch_known(
-            connection, _Accepted, _sql.count_acceptances, place, what="campaign"
-        )
-    counts = Counter[MessageState]()
-    for row in rows:
-        counts[row.state] += row.messages
-    total = counts.total()
-    rate = acceptances.recent / _RATE_WINDOW_SECONDS
-    return CampaignStats(
-        campaign_id=campaign_id,
-        status=shown_campaign_state(CampaignState(campaign.status), counts),
-        states={state.value: counts[state] for state in MessageState},
-        exclusions=_exclusions(rows),
-        errors=_errors(rows),
-        reasons=_reasons(rows),
-        conservation=Conservation(
-            planned=planned.planned, sum=total, holds=planned.planned == total
-        ),
-        accepted=acceptances.accepted,
-        rate_per_second=round(rate, 2),
-        seconds_left=_seconds_left(counts, rate),
-    )
-
-
-def _seconds_left(counts: Mapping[MessageState, int], rate: float) -> int | None:
-    left = sum(counts.get(state, 0) for state in OPEN)
-    if not left:
-        return 0
-    return round(left / rate) if rate else None
-
-
-def _exclusions(rows: list[_StateCount]) -> dict[str, int]:
-    found = Counter[str]()
-    for row in rows:
-        if row.exclusion_reason is not None:
-            found[row.exclusion_reason] += row.messages
-    return dict(sorted(found.items()))
-
-
-def _errors(rows: list[_StateCount]) -> list[ErrorCount]:
-    found = Counter[int]()
-    for row in rows:
-        if row.error_code is not None:
-            found[row.error_code] += row.messages
-    return [_error(code, messages) for code, messages in found.most_common()]
-
-
-def _error(code: int, messages: int) -> ErrorCount:
-    known = classify(code, None)
-    return ErrorCount(code=code, name=known.name, advice=known.advice, messages=messages)
-
-
-def _reasons(rows: list[_StateCount]) -> list[ReasonCount]:
-    found = Counter[tuple[str, str]]()
-    for row in rows:
-        if row.reason is not None:
-            found[(row.state.value, row.reason)] += row.messages
-    return [
-        ReasonCount(state=state, reason=reason, messages=messages)
-        for (state, reason), messages in found.most_common()
-    ]
+    return Cancelled(campaign_id=campaign_id, cancelled_messages=total, remaining=left.messages)
 
 
 async def _change(
@@ -302,7 +286,8 @@ async def _change(
 
 
 def _wrong_state(campaign: Campaign, what: str) -> Problem:
-    state = "finished" if campaign.finished_at and campaign.status == "running" else campaign.status
+    finished = campaign.state in ("finished", "finished_with_failures")
+    state = campaign.state if finished else campaign.status
     return Problem(
         "campaign-state",
         f"a campaign that is {state} can't {what}",

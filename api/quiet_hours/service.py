@@ -11,6 +11,7 @@ from core.errors import NotFound
 from core.store.queries import load
 
 _sql = load("quiet_hours")
+_tenants = load("tenants")
 #: Stored for "no nightly hours": equal times are no window.
 _NO_HOURS: Final = time(0)
 
@@ -23,7 +24,7 @@ async def list_rules(caller: Caller) -> QuietHoursRules:
     """Every rule, the most exact first, and the zone that stands in for an unknown one."""
     place = {"tenant_id": caller.tenant_id}
     async with caller.transaction() as connection:
-        zone = await fetch_known(connection, _Zone, _sql.get_tenant_zone, place, what="tenant")
+        zone = await fetch_known(connection, _Zone, _tenants.get_tenant_zone, place, what="tenant")
         rules = await fetch_all(connection, QuietHoursRule, _sql.list_quiet_hours, place)
     return QuietHoursRules(timezone=zone.timezone, items=rules)
 

@@ -1,9 +1,3 @@
--- get_tenant_zone --
--- The zone in which a tenant's wall clocks are read.
-select t.timezone
-from app.tenants as t
-where t.tenant_id = %(tenant_id)s
-
 -- list_quiet_hours --
 -- Every rule of the tenant, the most exact first; equal times are no nightly hours.
 select

@@ -42,3 +42,9 @@ values (
 )
 on conflict (slug) do nothing
 returning tenant_id
+
+-- get_tenant_zone --
+-- The zone in which a tenant's wall clocks are read.
+select t.timezone
+from app.tenants as t
+where t.tenant_id = %(tenant_id)s

@@ -1,5 +1,6 @@
-"""The settler process; any number may run."""
+"""The settler process, which also runs the scheduler; any number may run."""
 
+import asyncio
 import time
 from typing import Final
 
@@ -11,6 +12,8 @@ from core.settings import DatabaseRole, Settings
 from core.store import dispatch, settlement
 from core.store.database import Pool, open_pool, platform_transaction
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
+from sender.scheduler.scheduler import run_schedules
+from sender.scheduler.stalls import StallWatch
 from sender.settler.canaries import ask_gates
 from sender.settler.expiry import expire
 from sender.settler.redrives import carry_out_redrives
@@ -21,6 +24,7 @@ _PARTITION_SECONDS: Final = 3_600.0
 _EXPIRY_SECONDS: Final = 60.0
 _GATE_SECONDS: Final = 5.0
 _PRUNE_SECONDS: Final = 300.0
+_LOOKS_A_STALL: Final = 4
 _log = get_logger(__name__)
 
 
@@ -34,8 +38,12 @@ def main(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     stop = stop_on_signals()
     dsn = settings.dsn(DatabaseRole.WORKER)
-    async with open_pool(dsn, name="settler", max_size=2) as pool:
-        await repeat(Rounds(settings, pool).once, stop, name="settler")
+    async with open_pool(dsn, name="settler", max_size=3) as pool:
+        await asyncio.gather(
+            repeat(Rounds(settings, pool).once, stop, name="settler"),
+            # Apart: a long round of the settler must not make a campaign late.
+            repeat(ScheduleRounds(settings, pool).once, stop, name="scheduler"),
+        )
     _log.info("settler stopped")
 
 
@@ -84,3 +92,22 @@ class Rounds:
             return
         if created:
             _log.info("partitions created", count=created)
+
+
+class ScheduleRounds:
+    """Schedules every second; stalls are looked for four times within what counts as one."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        """Nothing is known yet."""
+        self._pool = pool
+        self._watch = StallWatch(seconds=settings.stalled_seconds)
+        self._looked_at = float("-inf")
+
+    async def once(self) -> float:
+        """One round; returns how long to rest."""
+        await run_schedules(self._pool)
+        now = time.monotonic()
+        if now - self._looked_at >= self._watch.seconds / _LOOKS_A_STALL:
+            await self._watch.look(self._pool)
+            self._looked_at = now
+        return _IDLE_SECONDS

@@ -155,6 +155,7 @@ async def test_cancel_takes_back_what_nobody_has_claimed_with_one_event_each(
         "campaign_id": campaign_id,
         "status": "cancelled",
         "cancelled_messages": 7,
+        "remaining": 0,
     }
     again = await api.post(f"{url}/cancel")
     assert (again.status_code, again.json()["cancelled_messages"]) == (200, 0)

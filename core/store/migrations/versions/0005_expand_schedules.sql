@@ -93,7 +93,7 @@ create table app.campaign_series (
     max_lateness_seconds integer not null default 14400
         check (max_lateness_seconds between 60 and 604800),
     -- How long before its occurrence a campaign is made and planned.
-    lead_seconds integer not null default 3600 check (lead_seconds between 300 and 604800),
+    lead_seconds integer not null default 3600 check (lead_seconds between 300 and 86400),
     status text not null default 'active' check (status in ('active', 'paused', 'ended', 'deleted')),
     -- The occurrence that is made next, as wall clock and as instant; null: none is left.
     next_local timestamp,
@@ -152,3 +152,66 @@ create index campaigns_by_series on app.campaigns (tenant_id, series_id)
 -- What the scheduler looks at every second: campaigns that are neither drafts nor over.
 create index campaigns_unfinished on app.campaigns (status, scheduled_at)
     where finished_at is null and status in ('planned', 'approved', 'running', 'paused', 'cancelled');
+
+-- A campaign's state as people see it: stored, or derived from its rows. The bounds on message_id
+-- prune partitions: a campaign's rows are made while it is planned. The same rule as
+-- core/domain/campaign_state.py, held equal by a test.
+create view app.campaign_states with (security_invoker = true) as
+select
+    c.tenant_id,
+    c.campaign_id,
+    case
+        when c.status = 'approved' and c.scheduled_at is not null then 'scheduled'
+        when c.status <> 'running' then c.status
+        when exists (
+            select
+            from app.messages as m
+            where m.tenant_id = c.tenant_id
+                and m.campaign_id = c.campaign_id
+                and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
+                and m.state in ('queued', 'sending', 'in_doubt', 'held')
+        ) then 'running'
+        when exists (
+            select
+            from app.messages as m
+            where m.tenant_id = c.tenant_id
+                and m.campaign_id = c.campaign_id
+                and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
+                and m.state in ('failed', 'expired')
+        ) then 'finished_with_failures'
+        else 'finished'
+    end as state
+from app.campaigns as c;
+grant select on app.campaign_states
+    to carteiro_app, carteiro_worker, carteiro_data, carteiro_operator;
+
+-- Which switch of the operator holds a campaign back, null when none: the API shows its scope and
+-- reads nothing else of ops. A caller bound to a tenant learns of that tenant only.
+create function app.switch_in_force(
+    wanted_tenant_id uuid, wanted_campaign_id uuid, wanted_phone_number_id text
+) returns text
+    language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select s.scope
+    from ops.switches as s
+    where s.lifted_at is null
+        and s.expires_at > now()
+        and wanted_tenant_id = coalesce(app.current_tenant_id(), wanted_tenant_id)
+        and (
+            s.scope = 'everything'
+            or (s.scope = 'tenant' and s.tenant_id = wanted_tenant_id)
+            or (
+                s.scope = 'campaign' and s.tenant_id = wanted_tenant_id
+                and s.subject = wanted_campaign_id::text
+            )
+            or (
+                s.scope = 'number' and s.tenant_id = wanted_tenant_id
+                and s.subject = wanted_phone_number_id
+            )
+        )
+    order by s.set_at
+    limit 1
+$$;
+revoke execute on function app.switch_in_force(uuid, uuid, text) from public;
+grant execute on function app.switch_in_force(uuid, uuid, text)
+    to carteiro_app, carteiro_worker, carteiro_operator;
