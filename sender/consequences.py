@@ -19,15 +19,13 @@ from core.domain.ids import (
     new_id,
 )
 from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, RetryClass
-from core.store import dispatch, pacing
+from core.store import dispatch, notices, pacing
 from core.store.consents import meta_word, record_words
 from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("dispatch")
 _APP_LIMIT: Final = 4
-_UNDELIVERABLE_SECONDS: Final = 30 * 86_400
-"""131026: not on WhatsApp, or too old an app. People install it, so not for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +57,14 @@ async def apply_consequences(connection: Connection, found: Iterable[Consequence
 def _subject(consequence: Consequence) -> tuple[str, ...]:
     """What a consequence is about: a thousand throttled sends slow their number once."""
     error = consequence.error
+    if error.action is ErrorAction.BLOCK and error.category is None:
+        # One country an entry, and only the person tells which.
+        return (
+            error.action,
+            str(error.code),
+            str(consequence.tenant_id),
+            str(consequence.contact_id),
+        )
     subject = {
         ErrorScope.RECIPIENT: consequence.contact_id,
         ErrorScope.MESSAGE: consequence.template_id,
@@ -75,7 +81,9 @@ async def _apply(connection: Connection, consequence: Consequence) -> None:
         await _delay(connection, consequence)
     elif error.action is ErrorAction.SUPPRESS:
         await _suppress(connection, consequence)
-    elif error.action in {ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE, ErrorAction.BREAKER}:
+    elif error.action is ErrorAction.BLOCK and error.category is None:
+        await _block_country(connection, consequence)
+    elif error.alerts and error.known:
         await _stop(connection, consequence)
     if not error.known:
         await open_alert(
@@ -136,6 +144,15 @@ async def _suppress(connection: Connection, consequence: Consequence) -> None:
         )
         await record_words(connection, [word])
         return
+    if error.category is not None:
+        await notices.suppress_category(
+            connection,
+            tenant_id=consequence.tenant_id,
+            contact_id=contact_id,
+            error=error,
+            occurred_at=consequence.occurred_at,
+        )
+        return
     await dispatch.run(
         connection,
         _SQL.suppress_contact,
@@ -143,8 +160,29 @@ async def _suppress(connection: Connection, consequence: Consequence) -> None:
         contact_id=contact_id,
         reason=error.name,
         error_code=error.code,
-        seconds=_UNDELIVERABLE_SECONDS if error.code == 131026 else None,
+        seconds=error.wait_seconds,
     )
+
+
+async def _block_country(connection: Connection, consequence: Consequence) -> None:
+    """Meta lets this account write to nobody in the person's country."""
+    if consequence.contact_id is None:
+        return
+    country = await notices.block_country(
+        connection,
+        tenant_id=consequence.tenant_id,
+        waba_id=consequence.waba_id,
+        contact_id=consequence.contact_id,
+        occurred_at=consequence.occurred_at,
+    )
+    if country is not None:
+        await open_alert(
+            connection,
+            tenant_id=consequence.tenant_id,
+            kind="country_blocked",
+            subject=f"{consequence.waba_id}/{country}",
+            detail=consequence.error.advice,
+        )
 
 
 async def _stop(connection: Connection, consequence: Consequence) -> None:
@@ -157,6 +195,15 @@ async def _stop(connection: Connection, consequence: Consequence) -> None:
     if error.action is ErrorAction.BREAKER:
         await dispatch.run(
             connection, _SQL.block_account, tenant_id=tenant_id, waba_id=subject, reason=reason
+        )
+    elif error.action is ErrorAction.BLOCK:
+        await notices.halt_category(
+            connection,
+            tenant_id=tenant_id,
+            waba_id=consequence.waba_id,
+            category=str(error.category),
+            reason=reason,
+            seconds=error.wait_seconds,
         )
     elif error.action is ErrorAction.PAUSE:
         heals = error.retry is RetryClass.PAUSE
@@ -187,6 +234,8 @@ def _stopped(consequence: Consequence) -> tuple[str, str | None]:
         return "account_blocked", str(consequence.waba_id)
     if consequence.error.action is ErrorAction.PAUSE:
         return "number_paused", str(consequence.phone_number_id)
+    if consequence.error.action is ErrorAction.BLOCK:
+        return "category_blocked", f"{consequence.waba_id}/{consequence.error.category}"
     template_id = consequence.template_id
     return "template_halted", str(template_id) if template_id else None
 

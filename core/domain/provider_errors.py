@@ -3,8 +3,8 @@
 Decide by code, never by HTTP status: the same code is seen with 400, 403 and 429.
 In the API's answer to a send, `message_stays_queued` says whether the message waits or has failed.
 In a `failed` webhook the message has failed, whatever the action; the action then only says what
-else must happen (suppress, pause, halt, open the breaker). Nothing here is ever billable: Meta
-charges on delivery.
+else must happen (suppress, pause, halt, block, open the breaker). Nothing here is ever billable:
+Meta charges on delivery.
 Source: Meta, Cloud API error codes, as read on 2026-09-11; codes that page lacks (17, 104, 613,
 803, 131014, 131030, 131062, 147001-147005) come from Meta's OpenAPI file and other pages.
 """
@@ -34,6 +34,7 @@ class ErrorAction(StrEnum):
     SUPPRESS = "suppress"
     PAUSE = "pause"
     HALT_TEMPLATE = "halt_template"
+    BLOCK = "block"
     BREAKER = "breaker"
     IN_DOUBT = "in_doubt"
 
@@ -51,13 +52,21 @@ class RetryClass(StrEnum):
     NEVER = "never"
 
 
+STOPS: Final = frozenset(
+    {ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE, ErrorAction.BLOCK, ErrorAction.BREAKER}
+)
+"""What a person must know of: messages besides this one are no longer sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderError:
     """One rule of the atlas.
 
-    `wait_seconds`: how long the scope rests before the next try (for 131049, how long that person
-    gets no marketing). `writes_opt_out`: the person withdrew; the consent ledger must say so.
-    `code` is None when Meta refused without a code.
+    `wait_seconds`: how long the scope rests before the next try; for a suppression or a block, how
+    long it holds (None: until it is lifted). `category`: a suppression or a block is of this
+    category only; a block without one is of the recipient's country. `writes_opt_out`: the person
+    withdrew; the consent ledger must say so. `needs_phone`: the person cannot be reached by
+    business-scoped id. `code` is None when Meta refused without a code.
     """
 
     code: int | None
@@ -68,27 +77,28 @@ class ProviderError:
     advice: str
     billable: bool = False
     wait_seconds: int | None = None
+    category: str | None = None
     writes_opt_out: bool = False
+    needs_phone: bool = False
     known: bool = True
 
     @property
     def message_stays_queued(self) -> bool:
         """After this answer to a send, the message waits for better times instead of failing."""
-        if self.action is ErrorAction.HALT_TEMPLATE:
+        if self.action in {ErrorAction.HALT_TEMPLATE, ErrorAction.BLOCK}:
             return self.retry is RetryClass.PAUSE
         return self.action in {ErrorAction.DELAY, ErrorAction.PAUSE, ErrorAction.BREAKER}
 
     @property
     def alerts(self) -> bool:
         """Whether a person must be told: nothing heals by itself."""
-        stops = {ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE, ErrorAction.BREAKER}
-        return self.action in stops or not self.known
+        return self.action in STOPS or not self.known
 
 
 _MESSAGE, _RECIPIENT, _TEMPLATE = ErrorScope.MESSAGE, ErrorScope.RECIPIENT, ErrorScope.TEMPLATE
 _NUMBER, _ACCOUNT = ErrorScope.NUMBER, ErrorScope.ACCOUNT
 _FAIL, _DELAY, _SUPPRESS = ErrorAction.FAIL, ErrorAction.DELAY, ErrorAction.SUPPRESS
-_PAUSE, _HALT = ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE
+_PAUSE, _HALT, _BLOCK = ErrorAction.PAUSE, ErrorAction.HALT_TEMPLATE, ErrorAction.BLOCK
 _BREAKER, _IN_DOUBT = ErrorAction.BREAKER, ErrorAction.IN_DOUBT
 _SAFE, _UNSAFE = RetryClass.SAFE, RetryClass.UNSAFE
 _LATER, _NEVER = RetryClass.PAUSE, RetryClass.NEVER
@@ -116,7 +126,7 @@ _SENDING: Final[tuple[_Row, ...]] = (
     (130403, "user_blocked", _RECIPIENT, _SUPPRESS, _NEVER, "Unblock this person first."),
     (130429, "throughput_reached", _NUMBER, _DELAY, _SAFE, "Send more slowly from this number."),
     (130472, "held_out", _RECIPIENT, _FAIL, _NEVER, "Part of Meta's experiment; not billed."),
-    (130497, "country_restricted", _RECIPIENT, _FAIL, _NEVER, "Leave this country out."),
+    (130497, "country_restricted", _ACCOUNT, _BLOCK, _NEVER, "Leave this country out."),
     (131000, "something_went_wrong", _MESSAGE, _IN_DOUBT, _UNSAFE, "Wait for a status."),
     (131005, "access_denied", _ACCOUNT, _BREAKER, _NEVER, "Grant the permissions again."),
     (131008, "parameter_missing", _MESSAGE, _FAIL, _NEVER, "Add the required parameter."),
@@ -126,13 +136,13 @@ _SENDING: Final[tuple[_Row, ...]] = (
     (131021, "sender_is_recipient", _RECIPIENT, _FAIL, _NEVER, "Leave the own number out."),
     (131026, "undeliverable", _RECIPIENT, _SUPPRESS, _NEVER, "No WhatsApp there, or too old."),
     (131030, "not_in_allow_list", _RECIPIENT, _FAIL, _NEVER, "Test numbers need an allow list."),
-    (131031, "account_locked", _ACCOUNT, _BREAKER, _NEVER, "Unlock the account at Meta."),
+    (131031, "account_locked", _NUMBER, _PAUSE, _NEVER, "Unlock it at Meta, or mend the PIN."),
     (131037, "name_not_approved", _NUMBER, _PAUSE, _NEVER, "Get the display name approved."),
     (131042, "payment_problem", _ACCOUNT, _BREAKER, _LATER, "Mend the payment method at Meta."),
     (131045, "registration_error", _NUMBER, _PAUSE, _NEVER, "Register the number again."),
     (131047, "window_closed", _MESSAGE, _FAIL, _NEVER, "Send a template instead."),
     (131048, "spam_limit", _NUMBER, _PAUSE, _LATER, "Quality fell; mend it, don't retry."),
-    (131049, "ecosystem_limit", _RECIPIENT, _FAIL, _NEVER, "Leave the person alone for a day."),
+    (131049, "ecosystem_limit", _RECIPIENT, _SUPPRESS, _NEVER, "No marketing for a day."),
     (131050, "marketing_stopped", _RECIPIENT, _SUPPRESS, _NEVER, "The person opted out."),
     (131051, "type_unsupported", _MESSAGE, _FAIL, _NEVER, "Send another type of message."),
     (131052, "media_download_failed", _MESSAGE, _FAIL, _NEVER, "Ask for the file again."),
@@ -140,9 +150,9 @@ _SENDING: Final[tuple[_Row, ...]] = (
     (131055, "marketing_endpoint_only", _MESSAGE, _FAIL, _NEVER, "Wrong endpoint for it."),
     (131056, "pair_rate", _RECIPIENT, _DELAY, _SAFE, "Too many to one person; wait."),
     (131057, "number_in_maintenance", _NUMBER, _DELAY, _UNSAFE, "Wait about a minute."),
-    (131062, "bsuid_not_allowed", _RECIPIENT, _FAIL, _NEVER, "This template needs a phone."),
-    (131063, "marketing_disabled", _ACCOUNT, _HALT, _NEVER, "Use the marketing endpoint."),
-    (131064, "misclassification_cap", _ACCOUNT, _HALT, _LATER, "Wait out the enforcement."),
+    (131062, "bsuid_not_allowed", _RECIPIENT, _SUPPRESS, _NEVER, "Ask for the phone number."),
+    (131063, "marketing_disabled", _ACCOUNT, _BLOCK, _NEVER, "Use the marketing endpoint."),
+    (131064, "misclassification_cap", _ACCOUNT, _BLOCK, _LATER, "Wait out the enforcement."),
     (135000, "generic_parameter_error", _MESSAGE, _FAIL, _NEVER, "Inspect the request."),
 )
 _TEMPLATES: Final[tuple[_Row, ...]] = (
@@ -192,14 +202,27 @@ _WAIT_SECONDS: Final[Mapping[int, int]] = MappingProxyType(
         613: 60,
         80007: 60,
         130429: 1,
+        # Not on WhatsApp, or too old an app. People install it, so not for ever.
+        131026: 30 * 86_400,
         # Meta: a retry within 24 h can lock the person for up to 24 h more.
         131049: 86_400,
         131056: 6,
         131057: 60,
+        # At least; a notice of the account names the true end.
         131064: 7 * 86_400,
         133015: 300,
         134101: 600,
         2494100: 120,
+    }
+)
+
+
+_CATEGORIES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        131049: "marketing",
+        131062: "authentication",
+        131063: "marketing",
+        131064: "utility",
     }
 )
 
@@ -214,7 +237,9 @@ def _rule(row: _Row) -> ProviderError:
         retry=retry,
         advice=advice,
         wait_seconds=_WAIT_SECONDS.get(code),
+        category=_CATEGORIES.get(code),
         writes_opt_out=code == 131050,
+        needs_phone=code == 131062,
     )
 
 

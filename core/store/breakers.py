@@ -114,10 +114,17 @@ def replace_token(connection: Connection, *, waba_id: WabaId, token: str) -> Lif
 
 
 def unblock_account(connection: Connection, *, waba_id: WabaId) -> Lift:
-    """Close an account's breaker, its token unchanged. Raises NotFound for an unknown account."""
+    """Close an account's breaker, its token unchanged, and lift what stops a category or country.
+
+    Raises NotFound for an unknown account.
+    """
     account = _lock_account(connection, waba_id)
-    connection.execute(_SQL.unblock_account, {"tenant_id": account.tenant_id, "waba_id": waba_id})
+    key = {"tenant_id": account.tenant_id, "waba_id": waba_id}
+    connection.execute(_SQL.unblock_account, key)
+    connection.execute(_SQL.unblock_countries, key)
+    connection.execute(_SQL.resume_categories, key)
     closed = _close(connection, account.tenant_id, ["account_blocked"], [waba_id])
+    closed += connection.execute(_SQL.close_account_alerts, key).rowcount
     return Lift(reason=account.blocked_reason, alerts=closed)
 
 

@@ -18,9 +18,38 @@ where tenant_id = %(tenant_id)s
 update app.whatsapp_accounts
 set
     blocked_reason = null,
-    blocked_at = null
+    blocked_at = null,
+    blocked_until = null
 where tenant_id = %(tenant_id)s
     and waba_id = %(waba_id)s
+
+-- unblock_countries --
+-- Lets an account write to every country again.
+update app.whatsapp_accounts
+set blocked_countries = '{}'
+where tenant_id = %(tenant_id)s
+    and waba_id = %(waba_id)s
+    and blocked_countries <> '{}'
+
+-- resume_categories --
+-- Ends what stopped whole categories of an account; what Meta says of a template itself stays.
+update app.templates
+set
+    halted_reason = case when status <> 'APPROVED' then 'Meta: ' || status end,
+    halted_until = null,
+    halted_by_account = false
+where tenant_id = %(tenant_id)s
+    and waba_id = %(waba_id)s
+    and halted_by_account
+
+-- close_account_alerts --
+-- Closes what is open about single categories and countries of an account.
+update app.alerts
+set closed_at = clock_timestamp()
+where tenant_id = %(tenant_id)s
+    and kind in ('category_blocked', 'country_blocked')
+    and split_part(subject, '/', 1) = %(waba_id)s
+    and closed_at is null
 
 -- resume_resting_numbers --
 -- Ends the short pauses of an account's numbers that one reason made.
@@ -81,7 +110,10 @@ for update of t
 -- resume_template --
 -- Ends a template's halt.
 update app.templates
-set halted_reason = null
+set
+    halted_reason = null,
+    halted_until = null,
+    halted_by_account = false
 where tenant_id = %(tenant_id)s
     and template_id = %(template_id)s
 
@@ -142,6 +174,21 @@ select
             where t.tenant_id = a.tenant_id
                 and a.subject in (t.template_id::text, t.meta_template_id)
                 and t.halted_reason is not null
+        )
+        when 'category_blocked' then exists (
+            select 1
+            from app.templates as t
+            where t.tenant_id = a.tenant_id
+                and t.waba_id = split_part(a.subject, '/', 1)
+                and t.category = split_part(a.subject, '/', 2)
+                and t.halted_by_account
+        )
+        when 'country_blocked' then exists (
+            select 1
+            from app.whatsapp_accounts as account
+            where account.tenant_id = a.tenant_id
+                and account.waba_id = split_part(a.subject, '/', 1)
+                and split_part(a.subject, '/', 2) = any(account.blocked_countries)
         )
         else false
     end as stands

@@ -32,6 +32,7 @@ with stops as materialized (
 desk as materialized (
     select
         account.portfolio_id,
+        account.blocked_countries,
         portfolio.people_per_day
     from app.phone_numbers as number
     inner join app.tenants as tenant on number.tenant_id = tenant.tenant_id
@@ -69,6 +70,9 @@ candidates as materialized (
             when m.expires_at <= now() then 'too_late'
             when consent.granted is false then 'opted_out'
             when suppression.contact_id is not null then 'suppressed'
+            -- 130497
+            when m.country = any(array(select unnest(d.blocked_countries) from desk as d))
+                then 'blocked_country'
             when m.kind = 'text' and coalesce(service.expires_at <= now(), true)
                 then 'window_closed'
         end as refusal
@@ -86,7 +90,16 @@ candidates as materialized (
     left join app.suppressions as suppression
         on m.tenant_id = suppression.tenant_id
         and m.contact_id = suppression.contact_id
-        and (suppression.until is null or suppression.until > now())
+        and (
+            suppression.until is null
+            or suppression.until > now()
+            or (m.category = 'marketing' and suppression.marketing_until > now())
+            or (
+                suppression.needs_phone
+                and m.category = 'authentication'
+                and left(m.address, 1) <> '+'
+            )
+        )
     left join app.service_windows as service
         on m.tenant_id = service.tenant_id
         and m.phone_number_id = service.phone_number_id
@@ -728,6 +741,16 @@ select
         where account.tenant_id = %(tenant_id)s
             and account.waba_id = %(waba_id)s
             and account.access_token_encrypted <> %(refused_token)s::bytea
+    )
+    -- Meta itself has said since that the template may be used.
+    or exists (
+        select 1
+        from app.templates as t
+        where t.tenant_id = %(tenant_id)s
+            and %(kind)s = 'template_halted'
+            and t.template_id::text = %(subject)s
+            and t.status = 'APPROVED'
+            and t.status_noticed_at > %(occurred_at)s
     ) as is_outdated
 
 -- slow_number --

@@ -295,32 +295,3 @@ where i.tenant_id = %(tenant_id)s
     )
 order by i.kind
 limit 1
-
--- change_template_status --
--- Follows Meta's word on a template: halts what may not be sent, lifts the halt when it may again.
-update app.templates
-set
-    status = %(status)s,
-    halted_reason = %(halted_reason)s
-where tenant_id = %(tenant_id)s
-    and waba_id = %(waba_id)s
-    and (
-        meta_template_id = %(meta_template_id)s
-        or (name = %(name)s and language = %(language)s)
-    )
-
--- change_template_quality --
--- Meta's quality score of a template.
-update app.templates
-set quality = %(quality)s
-where tenant_id = %(tenant_id)s
-    and waba_id = %(waba_id)s
-    and meta_template_id = %(meta_template_id)s
-
--- raise_throughput --
--- A number was upgraded to 1,000 messages a second; the pacer raises its grant step by step.
-update app.phone_numbers
-set throughput_per_second = greatest(throughput_per_second, 1000)
-where tenant_id = %(tenant_id)s
-    and waba_id = %(waba_id)s
-    and regexp_replace(display_phone_number, '[^0-9]', '', 'g') = %(digits)s

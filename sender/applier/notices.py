@@ -1,31 +1,21 @@
 """Updates that are not about a message: people's preferences, templates, accounts, troubles."""
 
-from typing import Final
-
 from core.clock import utc_now
 from core.domain.ids import PhoneNumberId, TenantId, WabaId
 from core.domain.provider_errors import classify
-from core.store import dispatch, webhooks
+from core.store import webhooks
 from core.store.database import Connection
-from core.store.queries import load
 from core.whatsapp.updates import (
     AccountUpdate,
     BadUpdate,
     ErrorUpdate,
-    TemplateChange,
     TemplateUpdate,
     UnknownUpdate,
     Update,
 )
+from sender.applier.account_notices import apply_account, apply_template
 from sender.applier.arrivals import Arrived
 from sender.consequences import Consequence, apply_consequences, open_alert
-
-_SQL = load("webhooks")
-_DISPATCH = load("dispatch")
-_HALTING: Final = frozenset({"PAUSED", "DISABLED", "REJECTED", "DELETED", "ARCHIVED"})
-_LIFTING: Final = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
-_BLOCKING: Final = frozenset({"DISABLED_UPDATE", "ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED"})
-_BLOCKING_RESTRICTION: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"
 
 
 async def apply_notice(connection: Connection, arrived: Arrived[Update]) -> None:
@@ -47,38 +37,10 @@ async def _apply_template(
     connection: Connection, arrived: Arrived[Update], update: TemplateUpdate
 ) -> None:
     tenant_id = await _tenant_of_account(connection, update.waba_id)
-    event = (update.event or "").upper()
     if tenant_id is None:
         await _put_aside(connection, arrived, None, "unknown_account", "template")
         return
-    if update.change is TemplateChange.QUALITY and event:
-        await dispatch.run(
-            connection,
-            _SQL.change_template_quality,
-            tenant_id=tenant_id,
-            waba_id=update.waba_id,
-            meta_template_id=update.meta_template_id,
-            quality=event,
-        )
-    elif update.change is TemplateChange.STATUS and event in _HALTING | _LIFTING:
-        halts = event in _HALTING
-        await dispatch.run(
-            connection,
-            _SQL.change_template_status,
-            tenant_id=tenant_id,
-            waba_id=update.waba_id,
-            meta_template_id=update.meta_template_id,
-            name=update.name,
-            language=update.language,
-            status=event if halts else "APPROVED",
-            halted_reason=f"Meta: {event}" if halts else None,
-        )
-        if halts:
-            await _tell(connection, tenant_id, "template_halted", update.meta_template_id, event)
-    elif update.change is TemplateChange.CATEGORY:
-        # The price of what is planned may change: people must look before they go on.
-        text = f"{update.category_now or 'unknown'} becomes {update.category_next or 'another'}"
-        await _tell(connection, tenant_id, "template_category", update.meta_template_id, text)
+    await apply_template(connection, tenant_id, update, arrived.received_at)
 
 
 async def _apply_account(
@@ -88,30 +50,7 @@ async def _apply_account(
     if tenant_id is None:
         await _put_aside(connection, arrived, None, "unknown_account", update.field)
         return
-    event = (update.event or "").upper()
-    if event == "THROUGHPUT_UPGRADE":
-        digits = "".join(filter(str.isdigit, update.display_phone_number or ""))
-        await dispatch.run(
-            connection,
-            _SQL.raise_throughput,
-            tenant_id=tenant_id,
-            waba_id=update.waba_id,
-            digits=digits,
-        )
-    restrictions = [restriction.kind for restriction in update.restrictions]
-    blocks = event in _BLOCKING or _BLOCKING_RESTRICTION in restrictions
-    if blocks:
-        await dispatch.run(
-            connection,
-            _DISPATCH.block_account,
-            tenant_id=tenant_id,
-            waba_id=update.waba_id,
-            reason=f"Meta: {event or _BLOCKING_RESTRICTION}",
-        )
-    if blocks or restrictions or update.violation:
-        kind = "account_blocked" if blocks else "account_restricted"
-        text = ", ".join(restrictions) or update.violation or event
-        await _tell(connection, tenant_id, kind, update.waba_id, text)
+    await apply_account(connection, tenant_id, update, arrived.received_at)
 
 
 async def _apply_trouble(

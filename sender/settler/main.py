@@ -17,6 +17,7 @@ from sender.scheduler.stalls import StallWatch
 from sender.settler.canaries import ask_gates
 from sender.settler.expiry import expire
 from sender.settler.redrives import carry_out_redrives
+from sender.settler.restrictions import end_restrictions
 from sender.settler.settler import settle
 
 _IDLE_SECONDS: Final = 1.0
@@ -25,6 +26,7 @@ _EXPIRY_SECONDS: Final = 60.0
 _GATE_SECONDS: Final = 5.0
 _PRUNE_SECONDS: Final = 300.0
 _LOOKS_A_STALL: Final = 4
+_RESTRICTION_SECONDS: Final = 10.0
 _log = get_logger(__name__)
 
 
@@ -58,6 +60,7 @@ class Rounds:
         self._expiry_at = float("-inf")
         self._gates_at = float("-inf")
         self._prune_at = float("-inf")
+        self._restrictions_at = float("-inf")
 
     async def once(self) -> float:
         """One round; returns how long to rest."""
@@ -75,6 +78,9 @@ class Rounds:
         if time.monotonic() - self._gates_at >= _GATE_SECONDS:
             await ask_gates(self._pool)
             self._gates_at = time.monotonic()
+        if time.monotonic() - self._restrictions_at >= _RESTRICTION_SECONDS:
+            await end_restrictions(self._pool)
+            self._restrictions_at = time.monotonic()
         moved = await carry_out_redrives(self._pool) + await settle(self._settings, self._pool)
         return 0.0 if moved else _IDLE_SECONDS
 

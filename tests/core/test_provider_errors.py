@@ -136,7 +136,8 @@ def test_the_atlas_holds_no_code_that_is_not_published() -> None:
         (200, A.BREAKER, ErrorScope.ACCOUNT),
         (299, A.BREAKER, ErrorScope.ACCOUNT),
         (368, A.BREAKER, ErrorScope.ACCOUNT),
-        (131031, A.BREAKER, ErrorScope.ACCOUNT),
+        (131031, A.PAUSE, ErrorScope.NUMBER),
+        (33, A.PAUSE, ErrorScope.NUMBER),
         (131042, A.BREAKER, ErrorScope.ACCOUNT),
         (131048, A.PAUSE, ErrorScope.NUMBER),
         (133010, A.PAUSE, ErrorScope.NUMBER),
@@ -154,7 +155,12 @@ def test_the_atlas_holds_no_code_that_is_not_published() -> None:
         (2494100, A.DELAY, ErrorScope.NUMBER),
         (131026, A.SUPPRESS, ErrorScope.RECIPIENT),
         (131050, A.SUPPRESS, ErrorScope.RECIPIENT),
-        (131049, A.FAIL, ErrorScope.RECIPIENT),
+        (131049, A.SUPPRESS, ErrorScope.RECIPIENT),
+        (131062, A.SUPPRESS, ErrorScope.RECIPIENT),
+        (130472, A.FAIL, ErrorScope.RECIPIENT),
+        (130497, A.BLOCK, ErrorScope.ACCOUNT),
+        (131063, A.BLOCK, ErrorScope.ACCOUNT),
+        (131064, A.BLOCK, ErrorScope.ACCOUNT),
         (131047, A.FAIL, ErrorScope.MESSAGE),
         (132000, A.FAIL, ErrorScope.MESSAGE),
         *((code, A.IN_DOUBT, ErrorScope.MESSAGE) for code in (1, 2, 131000, 131016)),
@@ -174,7 +180,11 @@ def test_only_the_stop_of_marketing_writes_an_opt_out() -> None:
 
 
 def test_a_person_at_the_marketing_limit_rests_for_a_day() -> None:
-    assert classify(131049).wait_seconds == 86_400
+    assert (classify(131049).wait_seconds, classify(131049).category) == (86_400, "marketing")
+
+
+def test_a_person_who_is_not_on_whatsapp_rests_for_a_month() -> None:
+    assert (classify(131026).wait_seconds, classify(131026).category) == (30 * 86_400, None)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +197,10 @@ def test_a_person_at_the_marketing_limit_rests_for_a_day() -> None:
         (132015, True),
         (132001, False),
         (132016, False),
+        (131064, True),
+        (131063, False),
+        (130497, False),
+        (131049, False),
         (131026, False),
         (131000, False),
         (100, False),

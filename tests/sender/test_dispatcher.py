@@ -153,7 +153,8 @@ async def test_a_refused_connection_goes_back_to_the_queue(
     ("code", "check", "alert"),
     [
         (190, "select blocked_reason from app.whatsapp_accounts", "account_blocked"),
-        (131031, "select blocked_reason from app.whatsapp_accounts", "account_blocked"),
+        (368, "select blocked_reason from app.whatsapp_accounts", "account_blocked"),
+        (131031, "select paused_until from app.phone_numbers", "number_paused"),
         (131048, "select paused_until from app.phone_numbers", "number_paused"),
         (132015, "select halted_reason from app.templates", "template_halted"),
         (131026, "select reason from app.suppressions limit 1", None),
