@@ -134,10 +134,10 @@ async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign
         campaign = await _campaign(connection, caller, campaign_id)
     if changed:
         return campaign
-    if campaign.status == "planned" and campaign.plan_hash == plan_hash:
+    stale = campaign.plan_stale_reason is not None
+    if campaign.status == "planned" and campaign.plan_hash == plan_hash and not stale:
         raise Problem("four-eyes", "who asked for a plan can't approve it")
     if campaign.status == "planned":
-        stale = campaign.plan_stale_reason is not None
         raise Problem(
             "plan-changed",
             "the template has changed since the plan: plan again"
