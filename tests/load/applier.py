@@ -34,6 +34,7 @@ _LANDED_AT_ONCE: Final = 500
     unit="statuses/s",
     target=10_000,
     peer="one SELECT FOR UPDATE and one UPDATE a status, from Python",
+    seconds=40,
 )
 def measure_applier(stage: Stage) -> Figure:
     """A backlog of raw bodies, ten statuses each, until nothing waits and nothing was lost."""

@@ -23,13 +23,13 @@ _SENDS: Final = 10_000
 _PEER: Final = "pyreqwest, bare: no hook that tells when bytes leave"
 
 
-@benchmark("http client: aiohttp", unit="sends/s", target=None, peer=_PEER)
+@benchmark("http client: aiohttp", unit="sends/s", target=None, peer=_PEER, seconds=15)
 def measure_plain(stage: Stage) -> Figure:
     """Keep-alive HTTP/1.1, 100 sends at once, one core."""
     return _compare(stage, None)
 
 
-@benchmark("http client: aiohttp, TLS", unit="sends/s", target=None, peer=_PEER)
+@benchmark("http client: aiohttp, TLS", unit="sends/s", target=None, peer=_PEER, seconds=15)
 def measure_tls(stage: Stage) -> Figure:
     """The same through TLS 1.3 with a certificate of our own."""
     return _compare(stage, _make_certificate(stage.folder))

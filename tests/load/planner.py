@@ -24,6 +24,7 @@ _PEER_PEOPLE: Final = 20_000
     unit="recipients/s",
     target=50_000,
     peer="an INSERT for each recipient's row and event, psycopg executemany (pipelined)",
+    seconds=90,
 )
 def measure_planner(stage: Stage) -> Figure:
     """One campaign to one list, every person with a value of their own; PostgreSQL on all cores."""

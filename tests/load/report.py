@@ -1,45 +1,32 @@
 """Rows of figures: one table for people, or one JSON object a row."""
 
-from dataclasses import dataclass
+import sys
 from typing import Any
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
-from tests.load.registry import Benchmark, Figure
+from tests.load.registry import Row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A benchmark with what it measured."""
-
-    benchmark: Benchmark
-    figure: Figure
-
-    @property
-    def ratio(self) -> float | None:
-        """How many times the peer's value ours is."""
-        peer = self.figure.peer_value
-        return round(self.figure.value / peer, 2) if peer else None
-
-    def as_json(self) -> dict[str, Any]:
-        """name, value, unit, target, peer, peer_value, ratio, note."""
-        return {
-            "name": self.benchmark.name,
-            "value": _rounded(self.figure.value),
-            "unit": self.benchmark.unit,
-            "target": self.benchmark.target,
-            "peer": self.benchmark.peer,
-            "peer_value": _rounded(self.figure.peer_value),
-            "ratio": self.ratio,
-            "note": self.figure.note,
-        }
+def as_json(row: Row) -> dict[str, Any]:
+    """name, value, unit, target, peer, peer_value, ratio."""
+    return {
+        "name": row.promise.name,
+        "value": _rounded(row.figure.value),
+        "unit": row.promise.unit,
+        "target": row.promise.target,
+        "peer": row.promise.peer,
+        "peer_value": _rounded(row.figure.peer_value),
+        "ratio": row.ratio,
+    }
 
 
 def print_json(row: Row) -> None:
-    """One line on stdout, as soon as it is known."""
-    print(orjson.dumps(row.as_json()).decode(), flush=True)
+    """One line on stdout, as soon as it is known; the note is for people and goes to stderr."""
+    print(orjson.dumps(as_json(row)).decode(), flush=True)
+    print(f"{row.promise.name}: {row.figure.note}", file=sys.stderr, flush=True)
 
 
 def print_table(rows: list[Row]) -> None:
@@ -49,20 +36,25 @@ def print_table(rows: list[Row]) -> None:
         right = heading in {"value", "target", "peer value", "ratio"}
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        said = row.as_json()
+        said = as_json(row)
         table.add_row(
             said["name"],
             _grouped(said["value"]),
             said["unit"],
-            _grouped(said["target"]),
-            said["peer"],
+            _target(row),
+            said["peer"] or "none",
             _grouped(said["peer_value"]),
             f"{row.ratio:g} x" if row.ratio is not None else "-",
         )
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
     for row in rows:
-        console.print(f"{row.benchmark.name}: {row.figure.note}", highlight=False)
+        console.print(f"{row.promise.name}: {row.figure.note}", highlight=False)
+
+
+def _target(row: Row) -> str:
+    under = "under " if row.promise.less_is_better and row.promise.target is not None else ""
+    return under + _grouped(row.promise.target)
 
 
 def _rounded(value: float | None) -> float | None:

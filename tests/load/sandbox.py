@@ -30,6 +30,7 @@ _AT_ONCE: Final = 16
     unit="requests/s",
     target=10_000,
     peer="a minimal FastAPI handler under uvicorn",
+    seconds=45,
 )
 def measure_bare(stage: Stage) -> Figure:
     """Every request is answered with 200 and a message id of its own."""
@@ -57,7 +58,7 @@ def measure_bare(stage: Stage) -> Figure:
     )
 
 
-@benchmark("sandbox", unit="messages/s", target=None, peer="none: nobody else keeps such books")
+@benchmark("sandbox", unit="messages/s", target=None, peer=None, seconds=8)
 def measure_books(stage: Stage) -> Figure:
     """Checked, limited, booked; the statuses go nowhere, as without a callback."""
     stage.require_cores(2)

@@ -47,6 +47,7 @@ class Stage:
     name: str
     folder: Path
     stack: ExitStack
+    minutes: float = 1.0
     started: float = field(default_factory=time.monotonic)
     _postmaster: psutil.Process | None = None
 
@@ -112,9 +113,12 @@ class Stage:
         return Broker(name="Valkey", url=valkey.url())
 
     def start(
-        self, name: str, arguments: Sequence[str], *, core: int, **environment: str
+        self, name: str, arguments: Sequence[str], *, core: int | None, **environment: str
     ) -> psutil.Process:
-        """Start `python ...` on one core, its output in `<name>.log`; ended with the stage."""
+        """Start `python ...` on one core (None: on any), its output in `<name>.log`.
+
+        Ended with the stage.
+        """
         log = self.folder / f"{name}.log"
         with log.open("ab") as output, on_core(core):
             process = subprocess.Popen(
@@ -145,18 +149,18 @@ class Stage:
 
 
 @contextmanager
-def open_stage(name: str) -> Iterator[Stage]:
+def open_stage(name: str, *, minutes: float = 1.0) -> Iterator[Stage]:
     """A stage in a folder of its own."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carteiro-bench-")))
-        yield Stage(name, folder, stack)
+        yield Stage(name, folder, stack, minutes)
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What is started inside runs on this core only; a child inherits its parent's."""
+def on_core(core: int | None) -> Iterator[None]:
+    """What is started inside runs on this core only (None: on any); a child inherits that."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, before if core is None else {core})
     try:
         yield
     finally:

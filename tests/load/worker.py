@@ -47,6 +47,7 @@ class Run:
     unit="messages/s",
     target=3_000,
     peer="a Celery task per message with a requests session",
+    seconds=80,
 )
 def measure_worker(stage: Stage) -> Figure:
     """Tickets on a broker, PostgreSQL with fsync, a bare responder; rows that say accepted."""

@@ -1,0 +1,49 @@
+"""HTTP servers on the stage: our API as the stack starts it, peers under the same uvicorn."""
+
+import urllib.request
+
+import psutil
+
+from tests.load.stage import Stage
+from tests.support.settings import APP_SECRET, VERIFY_TOKEN, free_port
+
+_API_SECRETS = {
+    "CARTEIRO_META_APP_SECRET": APP_SECRET,
+    "CARTEIRO_META_VERIFY_TOKEN": VERIFY_TOKEN,
+}
+
+
+def start_api(
+    stage: Stage, environment: dict[str, str], *, core: int | None
+) -> tuple[psutil.Process, int]:
+    """Our API with the options of carteiro/programs.py; returns it and its port."""
+    return start_server(
+        stage, "api", "api.app:create_app", "--factory", core=core, **environment, **_API_SECRETS
+    )
+
+
+def start_server(
+    stage: Stage, name: str, application: str, *options: str, core: int | None, **environment: str
+) -> tuple[psutil.Process, int]:
+    """An ASGI application that answers GET /health/live; on any core when `core` is None."""
+    port = free_port()
+    process = stage.start(
+        name,
+        [
+            *("-m", "uvicorn", application, *options, "--host", "127.0.0.1"),
+            *("--port", str(port), "--no-access-log", "--log-level", "warning"),
+        ],
+        core=core,
+        **environment,
+    )
+    stage.wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), 120)
+    return process, port
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
