@@ -1,13 +1,15 @@
 """What our own parser reads out of a webhook, as flat facts for people and scripts.
 
-Nothing is parsed here: `core.whatsapp.webhooks` does, as it does for the applier. The keys are
-described in docs/webhooks-in.md. A key that doesn't apply is absent, never null.
+`core.whatsapp.webhooks` parses, as it does for the applier; only of what it refused is read here
+what can be read. The keys are described in docs/webhooks-in.md. A key that doesn't apply is absent,
+never null.
 """
 
 from datetime import datetime
 from typing import Final
 
 from core.domain.ids import PhoneNumberId, WabaId
+from core.whatsapp.json_values import Json, optional_identifier, optional_instant, text
 from core.whatsapp.updates import (
     AccountUpdate,
     BadUpdate,
@@ -41,6 +43,7 @@ _TEMPLATE_KINDS: Final = {
     TemplateChange.CATEGORY: ("template_category_update", "template_category"),
     TemplateChange.COMPONENTS: ("message_template_components_update", "template_components"),
 }
+_REFUSED_KINDS: Final = {("messages", "statuses"): "status", ("messages", "messages"): "message"}
 _ACCOUNT_KINDS: Final = {
     "phone_number_quality_update": "phone_quality",
     "business_capability_update": "capability",
@@ -49,10 +52,61 @@ _ACCOUNT_KINDS: Final = {
 
 def explain_webhook(body: object) -> list[Facts]:
     """The events of one webhook body, in its order; an update that can't be read is one of them."""
-    return [_facts(update) for update in read_envelope(body)]
+    return [_facts(update, body) for update in read_envelope(body)]
 
 
-def _facts(update: Update) -> Facts:  # noqa: C901 - one case a class, nothing else
+def _refused(update: BadUpdate, body: object) -> Facts:
+    """What can be read of an element that the parser refused; its list says what it was to be."""
+    listed = "/".join(update.path.split("/")[-2:-1])
+    kind = _REFUSED_KINDS.get((update.field, listed), "other")
+    item = {} if kind == "other" else _element(body, update.path)
+    told = {"status": _told_status, "message": _told_message}.get(kind, _told_nothing)
+    return _present(
+        update,
+        update.field or None,
+        kind,
+        phone_number_id=update.phone_number_id,
+        **told(item),
+        reason=f"{update.reason} at {update.path or '/'}",
+    )
+
+
+def _element(body: object, path: str) -> Json:
+    """What stands at a path of the parser's; empty when it is no object."""
+    for step in path.split("/")[1:]:
+        if isinstance(body, list):
+            body = body[int(step)]
+        elif isinstance(body, dict) and not step.isdigit():
+            body = body.get(step)
+        # An item without its list was read as one: its 0 is no step.
+    return body if isinstance(body, dict) else {}
+
+
+def _told_status(item: Json) -> dict[str, Given]:
+    return {
+        "wamid": optional_identifier(item, "id"),
+        "status": text(item, "status", limit=32) or None,
+        "ts": _seconds(optional_instant(item, "timestamp")),
+        "recipient": optional_identifier(item, "recipient_id", limit=64),
+        "recipient_bsuid": optional_identifier(item, "recipient_user_id", limit=160),
+    }
+
+
+def _told_message(item: Json) -> dict[str, Given]:
+    return {
+        "wamid": optional_identifier(item, "id"),
+        "ts": _seconds(optional_instant(item, "timestamp")),
+        "sender": optional_identifier(item, "from", limit=64),
+        "sender_bsuid": optional_identifier(item, "from_user_id", limit=160),
+        "msg_type": text(item, "type", limit=32) or None,
+    }
+
+
+def _told_nothing(_item: Json) -> dict[str, Given]:
+    return {}
+
+
+def _facts(update: Update, body: object) -> Facts:  # noqa: C901, PLR0912 - a case a class
     match update:
         case StatusUpdate() | UnknownStatus():
             return _status(update)
@@ -76,22 +130,21 @@ def _facts(update: Update) -> Facts:  # noqa: C901 - one case a class, nothing e
             return _group(update)
         case ErrorUpdate():
             return _error(update)
-        case UnknownUpdate() | BadUpdate():
+        case BadUpdate():
+            return _refused(update, body)
+        case UnknownUpdate():
             return _other(update)
 
 
-def _other(update: UnknownUpdate | BadUpdate) -> Facts:
-    if isinstance(update, BadUpdate):
-        at, reason = None, f"{update.reason} at {update.path or '/'}"
-    else:
-        # That we don't know the field says the kind already.
-        at, reason = update.occurred_at, "" if update.what == "field" else update.what
+def _other(update: UnknownUpdate) -> Facts:
+    # That we don't know the field says the kind already.
+    reason = "" if update.what == "field" else update.what
     return _present(
         update,
         update.field or None,
         "other",
         phone_number_id=update.phone_number_id,
-        ts=_seconds(at),
+        ts=_seconds(update.occurred_at),
         reason=reason or None,
     )
 

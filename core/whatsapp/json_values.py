@@ -12,7 +12,6 @@ import orjson
 Json = dict[str, object]
 
 _MAX_INTEGER_DIGITS: Final = 20
-_EARLIEST_SECONDS: Final = 1_230_768_000  # 2009-01-01, the year WhatsApp was founded
 _LATEST_SECONDS: Final = 4_102_444_800  # 2100-01-01; milliseconds end up far beyond it
 
 
@@ -124,12 +123,12 @@ def instant(parent: Json, name: str) -> datetime:
 
 
 def optional_instant(parent: Json, name: str) -> datetime | None:
-    """An instant between 2009 and 2100, or None."""
+    """An instant between 1970 and 2100, or None; what is too old to be true, its reader judges."""
     value = parent.get(name)
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    if not _EARLIEST_SECONDS <= value < _LATEST_SECONDS:
+    if not 0 <= value < _LATEST_SECONDS:
         return None
     return datetime.fromtimestamp(int(value), UTC)

@@ -6,6 +6,7 @@ becomes a contact without any consent. Two contacts that turn out to be one pers
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from core.domain.consent import NO_ADDITIONS, ConsentAction, Keywords, find_keyword
@@ -58,9 +59,17 @@ async def apply_people(connection: Connection, arrived: Sequence[Arrived[Update]
         place = (await _places(connection, [item])).get(item.body_key)
         if place is None:
             await put_aside(connection, item, None, "unknown_number", "identity")
+        elif not is_timely(item.received_at, _said_at(item)):
+            await put_aside(connection, item, place.tenant_id, "impossible_time", "identity")
         else:
             await apply_change(connection, item, place)
     await _hear(connection, waiting)
+
+
+def _said_at(item: Arrived[Update]) -> datetime:
+    """When a change happened; Meta need not say it of a business-scoped id."""
+    at: datetime | None = getattr(item.update, "occurred_at", None)
+    return at or item.received_at
 
 
 def _is_change(update: Update) -> bool:

@@ -217,6 +217,7 @@ def test_a_timestamp_may_be_text_or_number(at: object) -> None:
         status(timestamp=None),
         status(timestamp="soon"),
         status(timestamp=str(AT * 1000)),
+        status(timestamp=-1),
         status(timestamp="9" * 5000),
         status(timestamp=True),
     ],

@@ -255,6 +255,18 @@ def changed(**system: Any) -> dict[str, Any]:
     return said(type="system", system={"type": "user_changed_number", **system})
 
 
+@pytest.mark.parametrize("old", [datetime.fromtimestamp(0, UTC), NOON - timedelta(days=9)])
+async def test_a_change_of_number_at_an_impossible_time_changes_nobody(
+    world: World, pool: Pool, old: datetime
+) -> None:
+    contact_id = add_ana(world)
+    system = {"type": "user_changed_number", "new_wa_id": "5511900000000"}
+    land(world, messages_body(world, messages=[said(None, at=old, type="system", system=system)]))
+    await apply_batch(pool)
+    assert quarantined(world) == ["impossible_time"]
+    assert identities(world, contact_id) == {("phone", f"+{ANA}", True)}
+
+
 async def test_a_changed_number_is_the_same_person_and_the_old_one_gets_nothing_more(
     world: World, pool: Pool
 ) -> None:
