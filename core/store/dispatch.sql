@@ -765,16 +765,24 @@ where tenant_id = %(tenant_id)s
 
 -- pause_number --
 -- Stops claims on a number for some seconds, or until somebody lifts it (the year 9999: Python
--- cannot read infinity).
-update app.phone_numbers
+-- cannot read infinity). A longer pause keeps its end and its reason.
+with asked as (
+    select
+        coalesce(
+            now() + make_interval(secs => %(seconds)s::double precision), '9999-01-01'::timestamptz
+        ) as paused_until
+)
+
+update app.phone_numbers as number
 set
-    paused_until = greatest(
-        coalesce(paused_until, now()),
-        coalesce(now() + make_interval(secs => %(seconds)s::double precision), '9999-01-01'::timestamptz)
-    ),
-    pause_reason = %(reason)s
-where tenant_id = %(tenant_id)s
-    and phone_number_id = %(phone_number_id)s
+    pause_reason = case
+        when number.paused_until > asked.paused_until then number.pause_reason
+        else %(reason)s
+    end,
+    paused_until = greatest(number.paused_until, asked.paused_until)
+from asked
+where number.tenant_id = %(tenant_id)s
+    and number.phone_number_id = %(phone_number_id)s
 
 -- halt_template --
 -- Stops claims on a template; a template webhook or a person lifts it.
@@ -817,3 +825,12 @@ set
     occurrences = alerts.occurrences + 1,
     last_seen_at = now(),
     detail = excluded.detail
+
+-- close_alert --
+-- What an alert tells of is over.
+update app.alerts
+set closed_at = %(at)s
+where tenant_id = %(tenant_id)s
+    and kind = %(kind)s
+    and subject = %(subject)s
+    and closed_at is null

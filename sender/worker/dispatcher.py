@@ -3,8 +3,9 @@ while the network is."""
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,7 +14,7 @@ import psycopg
 
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
-from core.domain.ids import WabaId
+from core.domain.ids import PhoneNumberId, WabaId
 from core.errors import CarteiroError, ConfigurationError, Unavailable
 from core.logs import get_logger
 from core.metrics import MESSAGES_CLAIMED, META_ERRORS, SEND_OUTCOMES, SEND_SECONDS
@@ -28,6 +29,7 @@ from core.whatsapp.payloads import addressed
 from sender.consequences import Consequence, apply_consequences, open_alert, pause_number
 from sender.worker.journal import PostingJournal
 from sender.worker.media import MediaIds, NoMedia
+from sender.worker.outages import REST_REASON, is_answered, tell_weather
 from sender.worker.outcomes import (
     Judgement,
     Moment,
@@ -36,6 +38,7 @@ from sender.worker.outcomes import (
     judge_in_doubt,
     judge_not_sent,
 )
+from sender.worker.weather import Weather
 
 _RECORD_TRIES: Final = 6
 _NO_TOKEN_SECONDS: Final = 60
@@ -79,15 +82,30 @@ class Dispatcher:
         self._gate = asyncio.Semaphore(settings.meta_max_connections)
         self._sends: set[asyncio.Task[Sent]] = set()
         self._media = MediaIds(pool)
+        self._weather: defaultdict[PhoneNumberId, Weather] = defaultdict(Weather)
 
     async def handle(self, ticket: Ticket) -> list[Sent]:
         """Claim, send, record; returns what was sent. An expired ticket claims nothing.
 
+        While Meta does not answer the number nothing is claimed, and after each rest one message.
         Raises Unavailable when the database stays away: then what was claimed runs into its lease
         and becomes in doubt, which is the truth.
         """
         if ticket.expires_at <= utc_now():
             return []
+        weather = self._weather[ticket.phone_number_id]
+        allowed = weather.allow(time.monotonic())
+        if allowed == 0:
+            return []
+        try:
+            return await self._carry_out(
+                replace(ticket, message_ids=ticket.message_ids[:allowed]), weather
+            )
+        finally:
+            if allowed is not None:
+                weather.end_probe()
+
+    async def _carry_out(self, ticket: Ticket, weather: Weather) -> list[Sent]:
         # Taken before the claim, so that our own idea of the lease ends before the database's.
         deadline = time.monotonic() + self._settings.lease_seconds
         async with platform_transaction(self._pool) as connection:
@@ -110,6 +128,7 @@ class Dispatcher:
         latest_start = deadline - self._settings.send_timeout_seconds
         sent = await self._send_all(ticket, claimed, sealed, latest_start)
         await self._record(ticket, sent, sealed)
+        await tell_weather(self._pool, ticket, weather)
         return sent
 
     def abort(self) -> None:
@@ -178,28 +197,41 @@ class Dispatcher:
             if time.monotonic() >= deadline or self._stopping():
                 # Our lease may end before an answer comes; somebody else will send it.
                 return _not_sent(message, wait_seconds=0, detail="lease")
-            requested_at = utc_now()
-            try:
-                payload = addressed(
-                    message.content,
-                    to=message.address,
-                    callback_token=sign_callback(
-                        ticket.tenant_id, message.message_id, message.attempt_no
-                    ),
-                )
-                answer = await api.send_message(
-                    ticket.phone_number_id, payload, before_bytes=partial(self._mark, message)
-                )
-            except CarteiroError as error:
-                moment = Moment(requested_at=requested_at, answered_at=utc_now())
-                return Sent(message=message, judgement=judge_error(message, error, moment))
-            except asyncio.CancelledError:
-                moment = Moment(requested_at=requested_at, answered_at=utc_now())
-                judgement = judge_in_doubt(message, moment, detail="the worker was stopped")
-                return Sent(message=message, judgement=judgement)
+            weather, began_at = self._weather[ticket.phone_number_id], time.monotonic()
+            if weather.is_resting(began_at):
+                return _not_sent(message, wait_seconds=0, detail=REST_REASON)
+            sent, given_up = await self._call(api, ticket, message)
+            answered = None if given_up else is_answered(sent.judgement.outcome)
+            if answered is not None:
+                weather.observe(answered=answered, began_at=began_at, at=time.monotonic())
+            return sent
+
+    async def _call(
+        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage
+    ) -> tuple[Sent, bool]:
+        """One call and its end; and whether we gave it up, which says nothing about Meta."""
+        requested_at = utc_now()
+        try:
+            payload = addressed(
+                message.content,
+                to=message.address,
+                callback_token=sign_callback(
+                    ticket.tenant_id, message.message_id, message.attempt_no
+                ),
+            )
+            answer = await api.send_message(
+                ticket.phone_number_id, payload, before_bytes=partial(self._mark, message)
+            )
+        except CarteiroError as error:
             moment = Moment(requested_at=requested_at, answered_at=utc_now())
-            judgement = judge_accepted(message, answer, moment)
-            return Sent(message=message, judgement=judgement, answer=answer)
+            return Sent(message=message, judgement=judge_error(message, error, moment)), False
+        except asyncio.CancelledError:
+            moment = Moment(requested_at=requested_at, answered_at=utc_now())
+            judgement = judge_in_doubt(message, moment, detail="the worker was stopped")
+            return Sent(message=message, judgement=judgement), True
+        moment = Moment(requested_at=requested_at, answered_at=utc_now())
+        judgement = judge_accepted(message, answer, moment)
+        return Sent(message=message, judgement=judgement, answer=answer), False
 
     def _mark(self, message: ClaimedMessage) -> None:
         if self._journal is not None:
