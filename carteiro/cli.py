@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import breakers, data, dlq, explain, prices, switches, tenant
+from carteiro.commands import breakers, data, dlq, errors, explain, prices, switches, tenant
 
 _STACK = "One machine"
 _PARTS = "Single parts"
@@ -40,7 +40,7 @@ app.add_typer(data.app, name="data", rich_help_panel=_DATA)
 app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
 app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)
 app.add_typer(explain.webhook, name="webhook", rich_help_panel=_META)
-app.add_typer(explain.send, name="send", rich_help_panel=_META)
+app.add_typer(errors.send, name="send", rich_help_panel=_META)
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")
 app.add_typer(db_app, name="db", rich_help_panel=_DATA)
 
