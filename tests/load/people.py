@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from core.settings import Settings
@@ -40,6 +41,36 @@ def crowd(settings: Settings, count: int) -> tuple[World, list[UUID]]:
     add_messages(world, campaign_id)
     world.execute("analyze app.contacts, app.messages")
     return world, message_ids(world)
+
+
+def fill_list(settings: Settings, world: World, count: int) -> None:
+    """A list as an import leaves it: contacts, identities, members, consents."""
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute("select ops.ensure_partitions(now(), 8)")
+        connection.execute(
+            "create temporary table people as select app.new_uuid7() as contact_id,"
+            " '+55119' || (10000000 + n) as address, n from generate_series(1, %s) as n",
+            (count,),
+        )
+        connection.execute(
+            "insert into app.contacts (tenant_id, contact_id, address, country, name, attributes,"
+            " pseudonym) select %s, contact_id, address, 'BR', 'Pessoa ' || n,"
+            " jsonb_build_object('first_name', 'Ana ' || n), gen_random_uuid() from people",
+            (world.tenant_id,),
+        )
+        for statement in (
+            "insert into app.contact_identities (tenant_id, kind, value, contact_id)"
+            " select %s, 'phone', address, contact_id from people",
+            "insert into app.consent_states select %s, contact_id, 'utility', true,"
+            " gen_random_uuid(), now() from people",
+        ):
+            connection.execute(statement, (world.tenant_id,))
+        connection.execute(
+            "insert into app.list_members (tenant_id, list_id, contact_id)"
+            " select %s, %s, contact_id from people",
+            (world.tenant_id, world.list_id),
+        )
+        connection.execute("vacuum analyze")
 
 
 def add_messages(world: World, campaign_id: UUID) -> None:

@@ -11,6 +11,7 @@ from core.domain.ids import new_id
 from core.settings import DatabaseRole, Settings
 from core.store.database import open_pool
 from sender.planner.planner import plan_next
+from tests.load.people import fill_list
 from tests.load.registry import Figure, benchmark
 from tests.load.stage import Stage
 from tests.sender.world import World
@@ -33,7 +34,7 @@ def measure_planner(stage: Stage) -> Figure:
     stage.spread_database()
     world = World(settings=settings).build()
     stage.say(f"{PEOPLE:,} people are written")
-    _fill(settings, world)
+    fill_list(settings, world, PEOPLE)
     campaign_id = world.add_campaign(status="planning")
     cpu = stage.database_cpu()
     seconds = asyncio.run(_plan(settings))
@@ -63,36 +64,6 @@ async def _plan(settings: Settings) -> float:
         began = time.perf_counter()
         await plan_next(pool)
         return time.perf_counter() - began
-
-
-def _fill(settings: Settings, world: World) -> None:
-    """A list as an import leaves it: contacts, identities, members, consents."""
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
-        connection.execute("select ops.ensure_partitions(now(), 8)")
-        connection.execute(
-            "create temporary table people as select app.new_uuid7() as contact_id,"
-            " '+55119' || (10000000 + n) as address, n from generate_series(1, %s) as n",
-            (PEOPLE,),
-        )
-        connection.execute(
-            "insert into app.contacts (tenant_id, contact_id, address, country, name, attributes,"
-            " pseudonym) select %s, contact_id, address, 'BR', 'Pessoa ' || n,"
-            " jsonb_build_object('first_name', 'Ana ' || n), gen_random_uuid() from people",
-            (world.tenant_id,),
-        )
-        for statement in (
-            "insert into app.contact_identities (tenant_id, kind, value, contact_id)"
-            " select %s, 'phone', address, contact_id from people",
-            "insert into app.consent_states select %s, contact_id, 'utility', true,"
-            " gen_random_uuid(), now() from people",
-        ):
-            connection.execute(statement, (world.tenant_id,))
-        connection.execute(
-            "insert into app.list_members (tenant_id, list_id, contact_id)"
-            " select %s, %s, contact_id from people",
-            (world.tenant_id, world.list_id),
-        )
-        connection.execute("vacuum analyze")
 
 
 def _insert_one_by_one(settings: Settings, world: World) -> float:
