@@ -95,12 +95,19 @@ for update skip locked
 with batch as materialized (
     select m.tenant_id, m.message_id
     from app.redrives as r
+    inner join app.campaigns as c
+        on r.tenant_id = c.tenant_id
+        and r.campaign_id = c.campaign_id
     inner join app.messages as m
         on r.tenant_id = m.tenant_id
         and r.campaign_id = m.campaign_id
     where r.tenant_id = %(tenant_id)s
         and r.redrive_id = %(redrive_id)s
+        -- Cancelled since it was asked for: what failed has failed.
+        and c.status in ('running', 'paused')
         and m.state in ('failed', 'expired')
+        -- Whom the message reached after all keeps it.
+        and m.delivered_at is null
         and m.state_changed_at <= r.requested_at
         and app.is_redrivable(
             m.state, m.error_code, m.reason, m.state_changed_at, r.states, r.error_codes,
@@ -111,6 +118,7 @@ with batch as materialized (
     for update of m
 ),
 
+-- Also one that is not finished: whoever would finish it now waits for this row.
 reopened as (
     update app.campaigns as c
     set finished_at = null
@@ -119,7 +127,6 @@ reopened as (
         and r.redrive_id = %(redrive_id)s
         and c.tenant_id = r.tenant_id
         and c.campaign_id = r.campaign_id
-        and c.finished_at is not null
         and exists (select 1 from batch)
 ),
 
@@ -144,8 +151,6 @@ queued as (
     from batch as b
     where m.tenant_id = b.tenant_id
         and m.message_id = b.message_id
-        -- Whom the message reached after all keeps it.
-        and m.delivered_at is null
     returning
         m.tenant_id, m.message_id, m.campaign_id, m.contact_pseudonym, m.waba_id,
         m.phone_number_id, m.category, m.country, m.market, m.attempt_no

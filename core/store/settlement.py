@@ -137,8 +137,16 @@ async def cancel_queued(connection: Connection, *, limit: int) -> int:
 
 
 async def finish_campaigns(connection: Connection) -> int:
-    """Mark campaigns that have nothing open; returns how many."""
-    cursor = await connection.execute(_SQL.finish_campaigns)
+    """Mark campaigns that have nothing open; returns how many.
+
+    Locked first and asked again: a campaign that finished while a re-drive filled it would keep
+    messages in a queue that nobody reads.
+    """
+    cursor = await connection.execute(_SQL.lock_ended)
+    ended = [row[0] for row in await cursor.fetchall()]
+    if not ended:
+        return 0
+    cursor = await connection.execute(_SQL.finish_campaigns, {"campaign_ids": ended})
     return cursor.rowcount
 
 

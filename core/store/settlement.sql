@@ -234,12 +234,34 @@ select
     'cancelled', c.category, c.country, c.market, c.reason, c.attempt_no, now()
 from cancelled as c
 
+-- lock_ended --
+-- Locks campaigns that seem to have nothing open. A re-drive locks its campaign as well, so that
+-- the statement after this one sees what it put back into the queue.
+-- cross-tenant: one settler serves every tenant
+select c.campaign_id
+from app.campaigns as c
+where c.status in ('running', 'cancelled')
+    and c.finished_at is null
+    and not exists (
+        select 1
+        from app.messages as m
+        where m.tenant_id = c.tenant_id
+            and m.campaign_id = c.campaign_id
+            and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
+            and m.state in ('queued', 'sending', 'in_doubt', 'held')
+            -- A quarantined message waits for a person, not for us.
+            and (m.state <> 'in_doubt' or m.in_doubt_since is not null)
+    )
+order by c.campaign_id
+for update skip locked
+
 -- finish_campaigns --
 -- Marks campaigns without open messages as finished; how they ended is what their rows say.
 -- cross-tenant: one settler serves every tenant
 update app.campaigns as c
 set finished_at = now()
-where c.status in ('running', 'cancelled')
+where c.campaign_id = any(%(campaign_ids)s::uuid[])
+    and c.status in ('running', 'cancelled')
     and c.finished_at is null
     and not exists (
         select 1

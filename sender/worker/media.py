@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import psycopg
+
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import MediaFileId
 from core.domain.media import header_reference, with_meta_id
 from core.domain.provider_errors import ErrorAction, classify
-from core.errors import CarteiroError, InvalidInput, MetaError
+from core.errors import CarteiroError, InvalidInput, MetaError, Unavailable
 from core.logs import get_logger
 from core.store import media
 from core.store.database import Pool, platform_transaction
@@ -82,6 +84,9 @@ class MediaIds:
             except CarteiroError as error:
                 await self._give_up(key)
                 return NoMedia(detail=error.detail)
+            except psycopg.OperationalError as error:
+                # Claimed but never posted: without this the lease would call it in doubt.
+                return NoMedia(detail=f"the database was away: {type(error).__name__}")
 
     async def _upload_once(self, api: CloudApi, key: UploadKey) -> str | NoMedia:
         async with platform_transaction(self._pool) as connection:
@@ -107,8 +112,12 @@ class MediaIds:
         return meta_media_id
 
     async def _give_up(self, key: UploadKey) -> None:
-        async with platform_transaction(self._pool) as connection:
-            await media.give_up_upload(connection, key, seconds=_AGAIN_SECONDS)
+        try:
+            async with platform_transaction(self._pool) as connection:
+                await media.give_up_upload(connection, key, seconds=_AGAIN_SECONDS)
+        except (Unavailable, psycopg.OperationalError) as error:
+            # The claim of the upload ends by itself.
+            _log.warning("an upload could not be given up", problem=type(error).__name__)
 
     def _remember(self, key: UploadKey, meta_media_id: str, expires_at: datetime) -> None:
         if len(self._known) >= _KNOWN_FILES:

@@ -12,7 +12,9 @@ from psycopg.types.json import Jsonb
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import MessageId, new_id
-from core.store.database import Pool
+from core.store.database import Pool, platform_transaction
+from core.store.redrives import advance_redrive
+from core.store.settlement import finish_campaigns
 from sender.settler.canaries import ask_gates
 from sender.settler.redrives import carry_out_redrives
 from sender.settler.settler import settle
@@ -110,6 +112,45 @@ async def test_what_fails_again_is_not_tried_for_ever(
     )
     assert await carry_out_redrives(pool) == 2
     assert world.one("select redriven from app.redrives where redrive_id = %s", redrive_id) == 2
+
+
+async def test_a_campaign_that_ends_while_it_is_redriven_stays_open(
+    world: World, campaign: UUID, pool: Pool
+) -> None:
+    """Finished with queued messages, no pacer would ever look at them."""
+    fail(world, world.add_messages(campaign, world.add_contacts(2)), code=131026)
+    ask(world, campaign)
+    async with platform_transaction(pool) as settling:
+        async with platform_transaction(pool) as redriving:
+            assert await advance_redrive(redriving, limit=10) == 2
+            # It sees no open message yet; it must not finish the campaign behind our back.
+            finished = asyncio.create_task(finish_campaigns(settling))
+            await asyncio.wait([finished], timeout=0.3)
+        await finished
+    assert world.states() == {"queued": 2}
+    assert world.one("select finished_at is null from app.campaigns")
+
+
+async def test_a_campaign_cancelled_meanwhile_keeps_its_failures(
+    world: World, campaign: UUID, pool: Pool
+) -> None:
+    fail(world, world.add_messages(campaign, world.add_contacts(2)), code=131026)
+    ask(world, campaign)
+    world.execute("update app.campaigns set status = 'cancelled'")
+    assert await carry_out_redrives(pool) == 0
+    assert world.states() == {"failed": 2}
+    assert world.one("select finished_at is not null from app.redrives")
+
+
+async def test_a_redrive_ends_beside_failures_that_were_delivered_after_all(
+    world: World, campaign: UUID, pool: Pool
+) -> None:
+    fail(world, world.add_messages(campaign, world.add_contacts(1)), code=131026)
+    world.execute("update app.messages set delivered_at = now()")
+    ask(world, campaign)
+    async with platform_transaction(pool) as connection:
+        assert await advance_redrive(connection, limit=1) == 0
+    assert world.one("select finished_at is not null from app.redrives")
 
 
 async def test_after_meta_s_limit_for_a_person_the_next_try_waits_a_day(
