@@ -28,6 +28,7 @@ from core.whatsapp.client import CloudApi, SendAccepted
 from core.whatsapp.payloads import addressed
 from sender.consequences import Consequence, apply_consequences, open_alert, pause_number
 from sender.worker.journal import PostingJournal
+from sender.worker.lease import LatestStart, TooLate
 from sender.worker.media import MediaIds, NoMedia
 from sender.worker.outages import REST_REASON, is_answered, tell_weather
 from sender.worker.outcomes import (
@@ -107,7 +108,9 @@ class Dispatcher:
 
     async def _carry_out(self, ticket: Ticket, weather: Weather) -> list[Sent]:
         # Taken before the claim, so that our own idea of the lease ends before the database's.
-        deadline = time.monotonic() + self._settings.lease_seconds
+        latest_start = LatestStart(
+            self._settings.lease_seconds - self._settings.send_timeout_seconds
+        )
         async with platform_transaction(self._pool) as connection:
             claimed = await dispatch.claim_messages(
                 connection,
@@ -125,7 +128,6 @@ class Dispatcher:
                 connection, tenant_id=ticket.tenant_id, waba_id=claimed[0].waba_id
             )
         MESSAGES_CLAIMED.inc(len(claimed))
-        latest_start = deadline - self._settings.send_timeout_seconds
         sent = await self._send_all(ticket, claimed, sealed, latest_start)
         await self._record(ticket, sent, sealed)
         await tell_weather(self._pool, ticket, weather)
@@ -137,7 +139,11 @@ class Dispatcher:
             send.cancel()
 
     async def _send_all(
-        self, ticket: Ticket, claimed: list[ClaimedMessage], sealed: bytes | None, deadline: float
+        self,
+        ticket: Ticket,
+        claimed: list[ClaimedMessage],
+        sealed: bytes | None,
+        latest: LatestStart,
     ) -> list[Sent]:
         try:
             api = self._api_for(ticket, sealed)
@@ -147,7 +153,7 @@ class Dispatcher:
             return [_not_sent(item, wait_seconds=wait, detail=error.detail) for item in claimed]
         ready = await self._media.resolve(api, ticket, claimed)
         sends = [
-            asyncio.create_task(self._send(api, ticket, message, deadline))
+            asyncio.create_task(self._send(api, ticket, message, latest))
             for message in ready
             if isinstance(message, ClaimedMessage)
         ]
@@ -191,23 +197,23 @@ class Dispatcher:
             _log.warning("a number could not be paused", problem=type(error).__name__)
 
     async def _send(
-        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, deadline: float
+        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, latest: LatestStart
     ) -> Sent:
         async with self._gate:
-            if time.monotonic() >= deadline or self._stopping():
+            if latest.is_over() or self._stopping():
                 # Our lease may end before an answer comes; somebody else will send it.
                 return _not_sent(message, wait_seconds=0, detail="lease")
             weather, began_at = self._weather[ticket.phone_number_id], time.monotonic()
             if weather.is_resting(began_at):
                 return _not_sent(message, wait_seconds=0, detail=REST_REASON)
-            sent, given_up = await self._call(api, ticket, message)
+            sent, given_up = await self._call(api, ticket, message, latest)
             answered = None if given_up else is_answered(sent.judgement.outcome)
             if answered is not None:
                 weather.observe(answered=answered, began_at=began_at, at=time.monotonic())
             return sent
 
     async def _call(
-        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage
+        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, latest: LatestStart
     ) -> tuple[Sent, bool]:
         """One call and its end; and whether we gave it up, which says nothing about Meta."""
         requested_at = utc_now()
@@ -220,8 +226,10 @@ class Dispatcher:
                 ),
             )
             answer = await api.send_message(
-                ticket.phone_number_id, payload, before_bytes=partial(self._mark, message)
+                ticket.phone_number_id, payload, before_bytes=partial(self._mark, message, latest)
             )
+        except TooLate:
+            return _not_sent(message, wait_seconds=0, detail="lease"), True
         except CarteiroError as error:
             moment = Moment(requested_at=requested_at, answered_at=utc_now())
             return Sent(message=message, judgement=judge_error(message, error, moment)), False
@@ -233,7 +241,10 @@ class Dispatcher:
         judgement = judge_accepted(message, answer, moment)
         return Sent(message=message, judgement=judgement, answer=answer), False
 
-    def _mark(self, message: ClaimedMessage) -> None:
+    def _mark(self, message: ClaimedMessage, latest: LatestStart) -> None:
+        if latest.is_over():
+            # Frozen since the gate: the claim may be somebody else's by now.
+            raise TooLate
         if self._journal is not None:
             self._journal.mark(message.message_id, message.attempt_no)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+import psycopg
 import pytest
 from aiohttp import web
 from psycopg.types.json import Jsonb
@@ -12,6 +13,7 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import MessageId, new_id
 from core.settings import Settings
+from core.store import media
 from core.store.database import Pool
 from core.whatsapp.client import open_session
 from sender.worker.dispatcher import Dispatcher
@@ -157,6 +159,24 @@ async def test_a_server_error_of_the_upload_leaves_no_message_in_doubt(
     await dispatcher.handle(ticket_for(ids))
     assert (meta.received, world.states()) == ([], {"queued": 2})
     assert world.one("select claimed_until > now() from app.media_uploads")
+
+
+async def test_a_database_that_goes_away_after_the_claim_leaves_no_message_in_doubt(
+    world: World,
+    file_id: UUID,
+    dispatcher: Dispatcher,
+    meta: MetaStub,
+    ticket_for: Callable[..., Ticket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = with_header(world, file_id, 2)
+
+    async def away(*_: object) -> None:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(media, "find_upload", away)
+    await dispatcher.handle(ticket_for(ids))
+    assert (meta.received, world.states()) == ([], {"queued": 2})
 
 
 async def test_a_deleted_file_fails_its_messages_and_their_neighbours_go(
