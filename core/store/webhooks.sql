@@ -28,14 +28,19 @@ order by due.body_id
 -- read_bodies --
 -- The raw bytes of some bodies.
 select
-    b.body_id,
-    b.body
+    wanted.body_id,
+    stored.body
 from unnest(%(body_ids)s::bigint[], %(received_ats)s::timestamptz[]) as wanted (
     body_id, received_at
 )
-inner join raw.webhook_bodies as b
-    on wanted.received_at = b.received_at
-    and wanted.body_id = b.body_id
+-- One look-up a body, as above.
+cross join lateral (
+    select b.body
+    from raw.webhook_bodies as b
+    where b.received_at = wanted.received_at
+        and b.body_id = wanted.body_id
+    offset 0
+) as stored
 
 -- delete_applied --
 -- Takes applied bodies out of the queue, in the transaction that applied them.
