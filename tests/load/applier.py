@@ -52,7 +52,7 @@ def measure_applier(stage: Stage) -> Figure:
         core=OURS,
         **product_environment(settings, stage.broker(), "http://127.0.0.1:9"),
     )
-    stage.wait_for(lambda: _waiting(world) == 0, 300)
+    stage.wait_for(lambda: _waiting(world) == 0, 1_800, every=0.1)
     seconds = time.monotonic() - start
     applied = MESSAGES * len(_STATES)
     own_cpu = cpu_seconds([process]) / applied * 1e6

@@ -4,50 +4,24 @@ API, planner, pacer, two workers, applier, settler, notifier, PostgreSQL, broker
 share the cores of this machine. A message that was lost or sent twice leaves no figure.
 """
 
-import json
 import urllib.request
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.chaos.live_path import sandbox_config
 from tests.load.memory import MemoryWatch
-from tests.load.people import fill_list
 from tests.load.registry import Figure, Promise, benchmarks
-from tests.load.servers import answers, start_api
-from tests.load.stage import Broker, Stage, cpu_seconds, product_environment
+from tests.load.stage import Broker, Stage
+from tests.load.whole_path import (
+    IN_A_POST,
+    PER_SECOND,
+    WholePath,
+    plan_campaign,
+    start_whole_path,
+)
 from tests.sender.world import World
-from tests.support.settings import free_port
 
-_PER_SECOND: Final = 1_000
-_SENDER: Final = ("planner", "pacer", "worker-1", "worker-2", "applier", "settler", "notifier")
 _STATUSES: Final = ("sent", "delivered", "read")
-_IN_A_POST: Final = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loop:
-    """Everything that runs."""
-
-    world: World
-    count: int
-    processes: dict[str, psutil.Process]
-    sandbox_url: str
-    applier_metrics: str
-
-    def ledger(self) -> dict[str, Any]:
-        """What the sandbox accepted and told: the judge."""
-        with urllib.request.urlopen(f"{self.sandbox_url}/sandbox/ledger/summary") as answer:
-            summary: dict[str, Any] = json.load(answer)
-        return summary
-
-    def accepted(self) -> int:
-        return int(self.ledger()["accepted_total"])
-
-    def cpu(self) -> dict[str, float]:
-        return {name: cpu_seconds([process]) for name, process in self.processes.items()}
 
 
 @benchmarks(
@@ -60,15 +34,15 @@ def measure_loop(stage: Stage) -> tuple[Figure, ...]:
     """A campaign of a number at 1,000/s that lasts `--minutes`, three statuses a message."""
     stage.require_cores(2)
     broker = stage.broker()
-    loop = _start(stage, broker, count=int(_PER_SECOND * 60 * stage.minutes))
-    _plan(stage, loop)
+    loop = start_whole_path(stage, broker, count=int(PER_SECOND * 60 * stage.minutes))
+    plan_campaign(stage, loop)
     cpu, database_cpu = loop.cpu(), stage.database_cpu()
     with MemoryWatch(loop.processes) as memory:
         _launch(stage, loop)
+    stage.wait_for(lambda: _waiting(loop.world) == 0, 1_800, every=0.5)
+    stage.say("every status is applied")
     cpu = {name: after - cpu[name] for name, after in loop.cpu().items()}
     cpu["PostgreSQL"] = stage.database_cpu() - database_cpu
-    stage.wait_for(lambda: _waiting(loop.world) == 0, 600, every=0.5)
-    stage.say("every status is applied")
     _require_exactly_once(loop)
     seconds = float(
         loop.world.one(
@@ -78,67 +52,7 @@ def measure_loop(stage: Stage) -> tuple[Figure, ...]:
     return _figures(loop, broker, memory, cpu, seconds)
 
 
-def _start(stage: Stage, broker: Broker, *, count: int) -> _Loop:
-    settings = stage.database()
-    stage.spread_database()
-    world = World(settings=settings).build(throughput=_PER_SECOND)
-    stage.say(f"{count:,} people are written; broker {broker.name}")
-    fill_list(settings, world, count)
-    sandbox_port, metrics_port = free_port(), free_port()
-    url = f"http://127.0.0.1:{sandbox_port}"
-    environment = product_environment(settings, broker, url)
-    environment["CARTEIRO_HOME"] = str(stage.folder)
-    api, api_port = start_api(stage, environment, core=None)
-    config = stage.folder / "sandbox.json"
-    config.write_text(json.dumps(_sandbox(world)))
-    callback = f"http://127.0.0.1:{api_port}/webhooks/meta"
-    sandbox = stage.start(
-        "sandbox",
-        [
-            *("-m", "sandbox", "--config", str(config), "--port", str(sandbox_port)),
-            *("--callback", callback),
-        ],
-        core=None,
-    )
-    stage.wait_for(lambda: answers(f"{url}/sandbox/health"), 120)
-    processes = {"api": api, "sandbox": sandbox}
-    for name in _SENDER:
-        own = {"CARTEIRO_METRICS_PORT": str(metrics_port)} if name == "applier" else {}
-        arguments = ["-m", "sender", name.partition("-")[0]]
-        processes[name] = stage.start(name, arguments, core=None, **environment, **own)
-    return _Loop(
-        world=world,
-        count=count,
-        processes=processes,
-        sandbox_url=url,
-        applier_metrics=f"http://127.0.0.1:{metrics_port}/metrics",
-    )
-
-
-def _sandbox(world: World) -> dict[str, Any]:
-    """Three statuses for everybody."""
-    return sandbox_config(
-        world,
-        throughput=_PER_SECOND,
-        delivery={
-            "sent_ms": [50, 250],
-            "delivered_ms": [300, 1500],
-            "read_ms": [1500, 6000],
-            "read_probability": 1.0,
-        },
-        callback={"batch_size": _IN_A_POST, "flush_interval_ms": 20},
-    )
-
-
-def _plan(stage: Stage, loop: _Loop) -> None:
-    """The planner takes what is in planning; who approves it is not measured here."""
-    campaign_id = loop.world.add_campaign(status="planning")
-    question = "select status from app.campaigns where campaign_id = %s"
-    stage.wait_for(lambda: loop.world.one(question, campaign_id) == "planned", 300, every=0.5)
-    stage.say("planned")
-
-
-def _launch(stage: Stage, loop: _Loop) -> None:
+def _launch(stage: Stage, loop: WholePath) -> None:
     """Until every message is accepted."""
     loop.world.execute("update app.campaigns set status = 'running', launched_at = now()")
     minutes = stage.minutes
@@ -151,7 +65,7 @@ def _waiting(world: World) -> int:
     return int(world.one("select count(*) from app.messages where state <> 'read'"))
 
 
-def _require_exactly_once(loop: _Loop) -> None:
+def _require_exactly_once(loop: WholePath) -> None:
     """Raises RuntimeError when the sandbox's books and ours differ."""
     theirs, ours = loop.ledger(), loop.world.events()
     doubled = {kind: theirs["duplicates"][kind] for kind in ("by_message", "by_recipient_content")}
@@ -164,7 +78,7 @@ def _require_exactly_once(loop: _Loop) -> None:
 
 
 def _figures(
-    loop: _Loop, broker: Broker, memory: MemoryWatch, cpu: dict[str, float], seconds: float
+    loop: WholePath, broker: Broker, memory: MemoryWatch, cpu: dict[str, float], seconds: float
 ) -> tuple[Figure, ...]:
     each = ", ".join(
         f"{name} {used / loop.count * 1e6:.0f}"
@@ -190,7 +104,7 @@ def _figures(
             value=_quantile(ages, 0.99),
             peer_value=None,
             note=(
-                f"from landing to applied, of bodies with up to {_IN_A_POST} statuses;"
+                f"from landing to applied, of bodies with up to {IN_A_POST} statuses;"
                 f" within 5 s: {ages[5.0] / ages[float('inf')]:.2%}"
             ),
         ),

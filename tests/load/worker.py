@@ -79,7 +79,7 @@ def _measure_ours(stage: Stage, broker: Broker, stub: Stub) -> Run:
         **product_environment(settings, broker, stub.url),
     )
     _publish(settings, world, ids[:_WARM_UP])
-    stage.wait_for(lambda: count_accepted(world) == _WARM_UP, 60)
+    stage.wait_for(lambda: count_accepted(world) == _WARM_UP, 600)
     stage.say("warm")
     return _timed(stage, world, stub, process, lambda: _publish(settings, world, ids[_WARM_UP:]))
 
@@ -101,7 +101,7 @@ def _measure_celery(stage: Stage, broker: Broker, stub: Stub) -> Run:
     app = celery_tasks.make_app(broker.url)
     jobs = celery_tasks.list_jobs(world)
     celery_tasks.publish(app, jobs[:_WARM_UP])
-    stage.wait_for(lambda: count_accepted(world) == _WARM_UP, 120)
+    stage.wait_for(lambda: count_accepted(world) == _WARM_UP, 600)
     stage.say("Celery is warm")
     return _timed(stage, world, stub, process, lambda: celery_tasks.publish(app, jobs[_WARM_UP:]))
 
@@ -117,8 +117,8 @@ def _timed(
     start = time.monotonic()
     publish()
     # The database is asked only at the end: counting rows is work too.
-    stage.wait_for(lambda: stub.taken() - before >= MESSAGES, 300)
-    stage.wait_for(lambda: count_accepted(world) == goal, 30)
+    stage.wait_for(lambda: stub.taken() - before >= MESSAGES, 1_800)
+    stage.wait_for(lambda: count_accepted(world) == goal, 600)
     seconds = time.monotonic() - start
     watch.require_capacity()
     return Run(
