@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import breakers, data, dlq, errors, explain, prices, switches, tenant
+from carteiro.commands import breakers, data, dlq, errors, explain, prices, switches, tenant_rules
 
 _STACK = "One machine"
 _PARTS = "Single parts"
@@ -32,7 +32,7 @@ app = typer.Typer(
     ),
 )
 # A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
-app.add_typer(tenant.app, name="tenant", rich_help_panel=_DATA)
+app.add_typer(tenant_rules.app, name="tenant", rich_help_panel=_DATA)
 app.add_typer(breakers.alerts, name="alerts", rich_help_panel=_DATA)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_DATA)
 app.add_typer(switches.app, name="switch", rich_help_panel=_DATA)

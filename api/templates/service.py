@@ -23,6 +23,8 @@ from core.whatsapp.json_values import Json, child, optional_identifier, text
 
 _sql = load("templates")
 _UNSTORABLE: Final = re.compile(r"\\u0000|[\ud800-\udfff]")
+_THIRTY_DAYS: Final = -1
+_LONGEST_TTL: Final = 2_592_000
 _CATEGORIES: Final = frozenset({"marketing", "utility", "authentication"})
 
 
@@ -136,6 +138,7 @@ _COLUMNS: Final = (
     "components",
     "parameter_formats",
     "version_hashes",
+    "ttls",
 )
 
 
@@ -153,7 +156,16 @@ def _columns(item: Json) -> dict[str, object]:
         "components": Jsonb(components),
         "parameter_formats": parameter_format if parameter_format == "NAMED" else "POSITIONAL",
         "version_hashes": version_hash(components),
+        "ttls": _time_to_live(item),
     }
+
+
+def _time_to_live(item: Json) -> int | None:
+    """Seconds Meta tries to deliver, -1 for 30 days; None: the default of the category."""
+    seconds = item.get("message_send_ttl_seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
+        return None
+    return seconds if seconds == _THIRTY_DAYS or 0 < seconds <= _LONGEST_TTL else None
 
 
 def _is_usable(item: Json) -> bool:

@@ -23,6 +23,12 @@ class Tenant(Answer):
     status: str
     plan: str | None = Field(description="Code of the plan that is valid today.")
     created_at: datetime
+    four_eyes: bool = Field(description="Who asked for a plan can't approve it.")
+    marketing_cap_messages: int | None = Field(
+        description="Plans give one person at most so many marketing messages in `_days`."
+    )
+    marketing_cap_days: int | None
+    blocked_countries: list[str] = Field(description="Countries it does not write to.")
 
 
 class ApiKey(Answer):

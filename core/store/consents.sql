@@ -68,11 +68,9 @@ select
         from app.suppressions as x
         where x.tenant_id = c.tenant_id
             and x.contact_id = c.contact_id
-            and (
-                x.until is null
-                or x.until > now()
-                or (%(purpose)s = 'marketing' and x.marketing_until > now())
-            )
+            and app.suppressed_as(
+                x.until, x.marketing_until, x.needs_phone, %(purpose)s, c.address, now()
+            ) is not null
     ) as suppressed_for
 from app.contacts as c
 left join app.consent_states as s

@@ -1,17 +1,17 @@
 -- lock_portfolio --
--- Lets one claim at a time count a limited portfolio's people; locks nothing when it has no limit.
-select portfolio.portfolio_id
+-- Lets one claim at a time count a limited portfolio's people, over all tenants that share it;
+-- locks nothing when it has no limit.
+select sharing.portfolio_id
 from app.phone_numbers as number
 inner join app.whatsapp_accounts as account
     on number.tenant_id = account.tenant_id
     and number.waba_id = account.waba_id
-inner join app.portfolios as portfolio
-    on account.tenant_id = portfolio.tenant_id
-    and account.portfolio_id = portfolio.portfolio_id
+inner join app.portfolios as sharing on account.portfolio_id = sharing.portfolio_id
 where number.tenant_id = %(tenant_id)s
     and number.phone_number_id = %(phone_number_id)s
-    and portfolio.people_per_day is not null
-for update of portfolio
+    and sharing.people_per_day is not null
+order by sharing.tenant_id
+for update of sharing
 
 -- claim_messages --
 -- Moves what may be sent now of one ticket to sending; refuses or defers the rest, each with why.
@@ -32,16 +32,28 @@ with stops as materialized (
 desk as materialized (
     select
         account.portfolio_id,
-        account.blocked_countries,
+        -- Meta's word on the account (130497), and the tenant's own rule.
+        account.blocked_countries || tenant.blocked_countries as blocked_countries,
         portfolio.people_per_day
     from app.phone_numbers as number
     inner join app.tenants as tenant on number.tenant_id = tenant.tenant_id
     inner join app.whatsapp_accounts as account
         on number.tenant_id = account.tenant_id
         and number.waba_id = account.waba_id
-    left join app.portfolios as portfolio
-        on account.tenant_id = portfolio.tenant_id
-        and account.portfolio_id = portfolio.portfolio_id
+    -- Meta has one limit for it; whichever tenant heard last knows best.
+    left join lateral (
+        select p.people_per_day
+        from app.portfolios as p
+        where p.portfolio_id = account.portfolio_id
+            and exists (
+                select 1
+                from app.portfolios as own
+                where own.tenant_id = account.tenant_id
+                    and own.portfolio_id = account.portfolio_id
+            )
+        order by p.updated_at desc
+        limit 1
+    ) as portfolio on true
     where number.tenant_id = %(tenant_id)s
         and number.phone_number_id = %(phone_number_id)s
         and tenant.status = 'active'
@@ -70,7 +82,6 @@ candidates as materialized (
             when m.expires_at <= now() then 'too_late'
             when consent.granted is false then 'opted_out'
             when suppression.contact_id is not null then 'suppressed'
-            -- 130497
             when m.country = any(array(select unnest(d.blocked_countries) from desk as d))
                 then 'blocked_country'
             when m.kind = 'text' and coalesce(service.expires_at <= now(), true)
@@ -90,16 +101,10 @@ candidates as materialized (
     left join app.suppressions as suppression
         on m.tenant_id = suppression.tenant_id
         and m.contact_id = suppression.contact_id
-        and (
-            suppression.until is null
-            or suppression.until > now()
-            or (m.category = 'marketing' and suppression.marketing_until > now())
-            or (
-                suppression.needs_phone
-                and m.category = 'authentication'
-                and left(m.address, 1) <> '+'
-            )
-        )
+        and app.suppressed_as(
+            suppression.until, suppression.marketing_until, suppression.needs_phone, m.category,
+            m.address, now()
+        ) is not null
     left join app.service_windows as service
         on m.tenant_id = service.tenant_id
         and m.phone_number_id = service.phone_number_id
@@ -240,9 +245,11 @@ reach as materialized (
         r.reached_at,
         row_number() over (order by r.reached_at, r.contact_id) as nth
     from desk as d
-    inner join app.portfolio_reach as r on d.portfolio_id = r.portfolio_id
-    where r.tenant_id = %(tenant_id)s
-        and d.people_per_day is not null
+    inner join app.portfolios as sharing on d.portfolio_id = sharing.portfolio_id
+    inner join app.portfolio_reach as r
+        on sharing.tenant_id = r.tenant_id
+        and sharing.portfolio_id = r.portfolio_id
+    where d.people_per_day is not null
         and r.reached_at > now() - interval '24 hours'
 ),
 

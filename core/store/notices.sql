@@ -62,6 +62,10 @@ changed as (
     update app.templates as t
     set
         category = coalesce(%(category)s, t.category),
+        -- Meta takes the new category's default; the next sync brings what was set since.
+        message_send_ttl_seconds = case
+            when %(category)s <> t.category then null else t.message_send_ttl_seconds
+        end,
         next_category = %(next_category)s,
         next_category_at = %(next_category_at)s,
         category_noticed_at = %(at)s
@@ -79,11 +83,17 @@ from changed as c
 order by c.template_id
 
 -- mark_prices_stale --
--- Campaigns that are priced and not over, of a template whose category has changed.
+-- Campaigns that are priced and not over, of a template whose category has changed, be it the
+-- template of one of their variants.
 update app.campaigns as c
 set price_stale_at = now()
 where c.tenant_id = %(tenant_id)s
-    and c.template_id = %(template_id)s
+    and (
+        c.template_id = %(template_id)s
+        or c.experiment -> 'variants' @> jsonb_build_array(
+            jsonb_build_object('template_id', %(template_id)s::text)
+        )
+    )
     and c.status in ('planned', 'approved', 'running', 'paused')
     and c.finished_at is null
 returning c.campaign_id

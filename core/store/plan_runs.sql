@@ -149,14 +149,22 @@ refusals as (
     select
         t.kept_id,
         case
-            when bool_or(s.contact_id is not null) then 'suppressed'
+            when bool_or(s.suppressed_as = 'suppressed') then 'suppressed'
             when bool_or(consent.granted is false) then 'opted_out'
+            -- The kept contact's own address decides whether a phone is needed.
+            when bool_or(s.suppressed_as = 'frequency_cap') then 'frequency_cap'
         end as exclusion_reason
     from twins as t
-    left join app.suppressions as s
-        on s.tenant_id = %(tenant_id)s
-        and t.contact_id = s.contact_id
-        and (s.until is null or s.until > %(send_at)s)
+    left join (
+        select
+            held.contact_id,
+            app.suppressed_as(
+                held.until, held.marketing_until, held.needs_phone, %(category)s, '+',
+                %(send_at)s::timestamptz
+            ) as suppressed_as
+        from app.suppressions as held
+        where held.tenant_id = %(tenant_id)s
+    ) as s on t.contact_id = s.contact_id
     left join app.consent_states as consent
         on consent.tenant_id = %(tenant_id)s
         and t.contact_id = consent.contact_id
@@ -291,8 +299,13 @@ members as materialized (
         ) as recipient_timezone,
         mark.exclusion_reason as marked_as,
         consent.granted,
-        suppression.contact_id is not null as is_suppressed,
-        suppression.error_code as suppressed_for,
+        case
+            when suppression.contact_id is not null
+                then app.suppressed_as(
+                    suppression.until, suppression.marketing_until, suppression.needs_phone,
+                    %(category)s, c.address, %(send_at)s::timestamptz
+                )
+        end as suppressed_as,
         service.contact_id is not null as in_window,
         reach.contact_id is not null as is_reached,
         waiting.contact_id is not null as is_waited_for,
@@ -344,7 +357,6 @@ members as materialized (
         and suppression.contact_id >= %(first)s
         and suppression.contact_id < %(end)s
         and c.contact_id = suppression.contact_id
-        and (suppression.until is null or suppression.until > %(send_at)s)
     left join app.plan_marks as mark
         on mark.tenant_id = %(tenant_id)s
         and mark.campaign_id = %(campaign_id)s
@@ -429,8 +441,7 @@ judged as materialized (
         case
             when not app.is_address(address) then 'invalid_number'
             when marked_as = 'duplicate' then 'duplicate'
-            when is_suppressed and suppressed_for = 131049 then 'frequency_cap'
-            when is_suppressed then 'suppressed'
+            when suppressed_as is not null then suppressed_as
             when granted is false then 'opted_out'
             when marked_as in ('suppressed', 'opted_out') then marked_as
             when %(category)s = 'marketing' and granted is null then 'no_consent'

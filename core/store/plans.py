@@ -20,6 +20,7 @@ from core.domain.ids import (
 )
 from core.domain.market import MarketRow
 from core.domain.quiet_hours import QuietHours
+from core.store import portfolios
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -102,10 +103,11 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsent:
-    """Messages not sent yet that cost alike."""
+    """Messages not sent yet that cost alike; `category` is their template's of now."""
 
     market: str | None
     variant: str | None
+    category: str
     in_window: bool
     people: int
 
@@ -218,12 +220,15 @@ async def list_plan_policies(
 async def get_portfolio(
     connection: Connection, tenant_id: TenantId, portfolio_id: str
 ) -> Portfolio | None:
-    """A portfolio's limit and use; None when its limit isn't known."""
-    async with connection.cursor(row_factory=class_row(Portfolio)) as cursor:
-        await cursor.execute(
-            _SQL.get_portfolio, {"tenant_id": tenant_id, "portfolio_id": portfolio_id}
-        )
-        return await cursor.fetchone()
+    """A portfolio's limit and use as pacer and claim count them; None: its limit isn't known."""
+    cursor = await connection.execute(
+        _SQL.find_portfolio, {"tenant_id": tenant_id, "portfolio_id": portfolio_id}
+    )
+    if await cursor.fetchone() is None:
+        return None
+    for usage in await portfolios.list_usage(connection, only=portfolio_id):
+        return Portfolio(people_per_day=usage.people_per_day, reached=usage.used)
+    return Portfolio(people_per_day=None, reached=0)
 
 
 async def list_quiet_hours(connection: Connection, tenant_id: TenantId) -> list[QuietHours]:

@@ -25,7 +25,12 @@ select
     tenant.timezone as tenant_timezone,
     tenant.marketing_cap_messages,
     tenant.marketing_cap_days,
-    tenant.blocked_countries,
+    -- The tenant's own rule, and Meta's word on the account (130497): the claim asks both too.
+    array(
+        select distinct blocked.country
+        from unnest(tenant.blocked_countries || account.blocked_countries) as blocked (country)
+        order by blocked.country
+    ) as blocked_countries,
     template.template_id,
     template.name as template_name,
     template.language as template_language,
@@ -131,17 +136,9 @@ select
 from billing.meta_policies as p
 where p.category = %(category)s and p.valid @> %(on_day)s::date
 
--- get_portfolio --
--- A portfolio's limit and how many people it began to write to in the last 24 hours.
-select
-    p.people_per_day,
-    (
-        select count(*)
-        from app.portfolio_reach as r
-        where r.tenant_id = p.tenant_id
-            and r.portfolio_id = p.portfolio_id
-            and r.reached_at > now() - interval '24 hours'
-    ) as reached
+-- find_portfolio --
+-- Whether anything is known of a portfolio of the tenant.
+select p.portfolio_id
 from app.portfolios as p
 where p.tenant_id = %(tenant_id)s and p.portfolio_id = %(portfolio_id)s
 
@@ -156,9 +153,13 @@ where q.tenant_id = %(tenant_id)s
 select
     m.market,
     m.variant,
+    template.category,
     service.contact_id is not null as in_window,
     count(*) as people
 from app.messages as m
+inner join app.templates as template
+    on m.tenant_id = template.tenant_id
+    and m.template_id = template.template_id
 left join app.service_windows as service
     on m.tenant_id = service.tenant_id
     and m.phone_number_id = service.phone_number_id
@@ -168,7 +169,7 @@ where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
     and m.message_id >= %(lowest)s
     and m.state = 'queued'
-group by m.market, m.variant, service.contact_id is not null
+group by m.market, m.variant, template.category, service.contact_id is not null
 
 -- get_repricing --
 -- What a new price of a campaign's unsent messages depends on.

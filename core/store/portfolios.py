@@ -42,11 +42,11 @@ class PortfolioUsage:
 
 
 async def list_usage(
-    connection: Connection, *, without: Sequence[str] = ()
+    connection: Connection, *, without: Sequence[str] = (), only: str | None = None
 ) -> list[PortfolioUsage]:
-    """The usage of every limited portfolio but those named."""
+    """The usage of every limited portfolio but those `without`, or of `only` one."""
     async with connection.cursor(row_factory=class_row(PortfolioUsage)) as cursor:
-        await cursor.execute(_SQL.list_usage, {"without": list(without)})
+        await cursor.execute(_SQL.list_usage, {"without": list(without), "only": only})
         return await cursor.fetchall()
 
 

@@ -10,6 +10,7 @@ from (
     select distinct on (p.portfolio_id) p.portfolio_id, p.people_per_day
     from app.portfolios as p
     where not p.portfolio_id = any(%(without)s::text[])
+        and (%(only)s::text is null or p.portfolio_id = %(only)s::text)
     order by p.portfolio_id asc, p.updated_at desc
 ) as newest
 cross join lateral (

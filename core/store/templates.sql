@@ -77,10 +77,11 @@ with incoming as (
         %(qualities)s::text[],
         %(components)s::jsonb[],
         %(parameter_formats)s::text[],
-        %(version_hashes)s::text[]
+        %(version_hashes)s::text[],
+        %(ttls)s::integer[]
     ) as i (
         template_id, meta_template_id, name, language, category, status, quality, components,
-        parameter_format, version_hash
+        parameter_format, version_hash, ttl_seconds
     )
 ),
 
@@ -93,12 +94,12 @@ known as (
 written as (
     insert into app.templates as t (
         tenant_id, template_id, waba_id, meta_template_id, name, language, category, status,
-        quality, components, parameter_format, version_hash, synced_at
+        quality, components, parameter_format, version_hash, message_send_ttl_seconds, synced_at
     )
     select
         %(tenant_id)s, i.template_id, %(waba_id)s, i.meta_template_id, i.name, i.language,
         i.category, i.status, i.quality, i.components, i.parameter_format, i.version_hash,
-        %(synced_at)s
+        i.ttl_seconds, %(synced_at)s
     from incoming as i
     on conflict (tenant_id, waba_id, name, language) do update
     set
@@ -109,6 +110,7 @@ written as (
         components = excluded.components,
         parameter_format = excluded.parameter_format,
         version_hash = excluded.version_hash,
+        message_send_ttl_seconds = excluded.message_send_ttl_seconds,
         -- A halt ends when Meta approves the template again, never by a mere sync.
         halted_reason = case
             when excluded.status = 'APPROVED' and t.status <> 'APPROVED' then null

@@ -10,6 +10,10 @@ select
     t.default_region,
     t.status,
     t.created_at,
+    t.four_eyes,
+    t.marketing_cap_messages,
+    t.marketing_cap_days,
+    t.blocked_countries,
     p.code as plan
 from app.tenants as t
 left join billing.subscriptions as s

@@ -24,7 +24,8 @@ _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _PAGE_SIZE: Final = 100
 _MAX_PAGES: Final = 1_000
 _TEMPLATE_FIELDS: Final = (
-    "id,name,language,status,category,correct_category,components,parameter_format,quality_score"
+    "id,name,language,status,category,correct_category,components,parameter_format,quality_score,"
+    "message_send_ttl_seconds"
 )
 _NUMBER_FIELDS: Final = (
     "id,display_phone_number,verified_name,quality_rating,status,throughput,"

@@ -9,11 +9,12 @@ limits, as read on 2026-09-11.
 from datetime import datetime
 from typing import Final
 
-from core.domain.ids import TenantId
+from core.domain.ids import TemplateId, TenantId
 from core.store import dispatch, notices
 from core.store.database import Connection
 from core.whatsapp.updates import AccountUpdate, Restriction, TemplateChange, TemplateUpdate
 from sender.consequences import open_alert
+from sender.planner.repricing import reprice_plan
 
 _HALTING: Final = frozenset(
     {"PAUSED", "DISABLED", "FLAGGED", "REJECTED", "DELETED", "LOCKED", "ARCHIVED"}
@@ -95,10 +96,8 @@ async def _apply_category(
         if following is not None:
             detail += f", {following} later"
         elif template.is_changed:
-            stale = await notices.mark_prices_stale(
-                connection, tenant_id=tenant_id, template_id=template.template_id
-            )
-            detail += f", {template.category_before} before; {len(stale)} campaigns priced before"
+            repriced = await _reprice(connection, tenant_id, template.template_id)
+            detail += f", {template.category_before} before; {repriced} campaigns priced anew"
         await open_alert(
             connection,
             tenant_id=tenant_id,
@@ -106,6 +105,16 @@ async def _apply_category(
             subject=update.meta_template_id,
             detail=detail,
         )
+
+
+async def _reprice(connection: Connection, tenant_id: TenantId, template_id: TemplateId) -> int:
+    """Price what its campaigns have not sent at the new category; returns how many."""
+    stale = await notices.mark_prices_stale(
+        connection, tenant_id=tenant_id, template_id=template_id
+    )
+    for campaign_id in sorted(stale):
+        await reprice_plan(connection, tenant_id, campaign_id)
+    return len(stale)
 
 
 async def apply_account(

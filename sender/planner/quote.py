@@ -7,11 +7,11 @@ inside it costs nothing at the least and the regular rate at the most.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 from core.store.plans import PlanPolicy
 
@@ -76,6 +76,19 @@ def quote(portions: Iterable[Portion], prices: Prices) -> dict[str, object]:
         "repriced_at": None,
         "note": _NOTE,
         "lines": [_shown(line, prices.category) for line in lines],
+    }
+
+
+def add_quotes(quotes: Sequence[dict[str, object]]) -> dict[str, object]:
+    """One cost of several, of one currency and day; there is at least one."""
+    return {
+        **quotes[0],
+        **{
+            name: str(sum((Decimal(str(one[name])) for one in quotes), Decimal(0)))
+            for name in ("total", "total_low", "total_high")
+        },
+        "unknown_messages": sum(int(str(one["unknown_messages"])) for one in quotes),
+        "lines": [line for one in quotes for line in cast("list[object]", one["lines"])],
     }
 
 

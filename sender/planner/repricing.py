@@ -6,7 +6,7 @@ from core.clock import utc_now
 from core.domain.ids import CampaignId, TenantId
 from core.store import plans
 from core.store.database import Connection
-from sender.planner.quote import Portion, Prices, quote
+from sender.planner.quote import Portion, Prices, add_quotes, quote
 
 
 async def read_prices(
@@ -37,16 +37,21 @@ async def reprice_plan(
     unsent = await plans.count_unsent(
         connection, plans.plan_key(tenant_id, campaign_id, found.created_at)
     )
-    prices = await read_prices(
-        connection, currency=found.currency, category=found.category, on_day=found.local_date
-    )
-    cost = quote(
-        (
-            Portion(market=part.market, in_window=part.in_window, messages=part.people)
-            for part in unsent
-        ),
-        prices,
-    )
+    quotes = [
+        quote(
+            (
+                Portion(market=part.market, in_window=part.in_window, messages=part.people)
+                for part in unsent
+                if part.category == category
+            ),
+            await read_prices(
+                connection, currency=found.currency, category=category, on_day=found.local_date
+            ),
+        )
+        # Variants have templates of their own, and Meta may move one of them alone.
+        for category in sorted({part.category for part in unsent} or {found.category})
+    ]
+    cost = add_quotes(quotes)
     cost["repriced_at"] = utc_now().isoformat()
     await plans.set_plan_cost(connection, tenant_id, campaign_id, cost)
     return True

@@ -9,6 +9,7 @@ import pytest
 from core.settings import Settings
 from sandbox.app import create_app as create_sandbox
 from sandbox.config import SandboxConfig
+from sandbox.templates import Template
 from tests.api.conftest import Account
 from tests.support.sandboxes import serving
 from tests.support.settings import APP_SECRET, VERIFY_TOKEN
@@ -125,3 +126,25 @@ async def test_the_stored_token_opens_for_its_tenant_only(
     )
     answer = await api.post("/v1/templates/sync")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+
+
+async def test_a_sync_takes_over_how_long_meta_tries_to_deliver(
+    api: httpx.AsyncClient, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = Template.describe
+    said: dict[str, object] = {"pt_BR": 3600, "en_US": -1}
+
+    def describe(template: Template) -> dict[str, object]:
+        found = dict(described(template))
+        return {**found, "message_send_ttl_seconds": said.get(str(found["language"]))}
+
+    monkeypatch.setattr(Template, "describe", describe)
+    times = (
+        "select distinct language, message_send_ttl_seconds from app.templates"
+        " order by language desc"
+    )
+    await api.post("/v1/templates/sync")
+    assert admin.execute(times).fetchall() == [("pt_BR", 3600), ("en_US", -1)]
+    said.update(pt_BR=0, en_US="60")
+    await api.post("/v1/templates/sync")
+    assert admin.execute(times).fetchall() == [("pt_BR", None), ("en_US", None)]

@@ -138,3 +138,52 @@ def test_a_body_that_retention_dropped_is_said_to_be_gone(shell: CliRunner, worl
     assert say(shell, "dlq", "redrive", letter_id).endswith(
         "1 not redriven: closed, taken or gone\n"
     )
+
+
+def test_a_tenant_s_rules_are_set_one_by_one_with_an_audit_entry(
+    world: World, shell: CliRunner
+) -> None:
+    slug = world.one("select slug from app.tenants")
+    said = say(shell, "tenant", "set", "--slug", slug, "--four-eyes", "on")
+    assert "four eyes on" in said
+    said = say(
+        shell,
+        "tenant",
+        "set",
+        "--slug",
+        slug,
+        "--marketing-cap",
+        "2/7d",
+        "--block-countries",
+        "US,CU",
+    )
+    assert "marketing cap 2/7d" in said
+    rules = (
+        "select four_eyes, marketing_cap_messages, marketing_cap_days, blocked_countries"
+        " from app.tenants"
+    )
+    assert world.one(rules) == (True, 2, 7, ["CU", "US"])
+    off = ("--four-eyes", "off", "--marketing-cap", "off", "--block-countries", "none")
+    say(shell, "tenant", "set", "--slug", slug, *off)
+    assert world.one(rules) == (False, None, None, [])
+    entries = world.execute("select actor, action, detail from ops.audit_entries order by entry_id")
+    assert [entry[:2] for entry in entries] == [("ana", "tenant.rules_set")] * 3
+    assert entries[1][2]["blocked_countries"] == ["CU", "US"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--four-eyes", "yes"),
+        ("--marketing-cap", "0/7d"),
+        ("--marketing-cap", "2/91d"),
+        ("--block-countries", "USA"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(
+    world: World, shell: CliRunner, words: tuple[str, ...]
+) -> None:
+    slug = world.one("select slug from app.tenants")
+    say(shell, "tenant", "set", "--slug", slug, *words, code=2)
+    assert world.one("select count(*) from ops.audit_entries") == 0

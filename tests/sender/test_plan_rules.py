@@ -200,8 +200,9 @@ async def test_people_tired_of_marketing_are_left_in_peace(database: Settings, p
     for contact in (tired, full, fine):
         world.consent(contact, granted=True)
     world.execute(
-        "insert into app.suppressions (tenant_id, contact_id, reason, error_code, until)"
-        " values (%s, %s, 'per-user limit', 131049, now() + interval '1 day')",
+        "insert into app.suppressions"
+        " (tenant_id, contact_id, reason, error_code, until, marketing_until)"
+        " values (%s, %s, 'per-user limit', 131049, now(), now() + interval '1 day')",
         world.tenant_id,
         tired,
     )

@@ -1,20 +1,26 @@
 """An operator's switch is obeyed by the next round, and ends by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from core.broker.envelopes import Ticket
+from core.domain.ids import TenantId
 from core.domain.switches import SwitchScope, read_duration
 from core.dsn import DatabaseRole
 from core.errors import InvalidInput, NotFound
 from core.settings import Settings
 from core.store import switches
-from core.store.database import Pool
+from core.store.database import Connection, Pool
 from core.store.switches import OperatorConnection, Target
 from sender.applier.main import Rounds
+from sender.pacer.pacer import Pacer
+from sender.worker.dispatcher import Dispatcher
 from tests.sender.landing import land, messages_body, status
+from tests.sender.test_pacer import Notebook, ticks
 from tests.sender.world import World
 
 
@@ -111,3 +117,44 @@ def test_durations_are_read(text: str, seconds: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         read_duration(text)
+
+
+@pytest.mark.parametrize("scope", ["everything", "tenant", "campaign", "number"])
+async def test_what_is_switched_off_gets_no_ticket_and_no_claim_until_the_switch_is_lifted(
+    database: Settings,
+    world: World,
+    operator: OperatorConnection,
+    dispatcher: Dispatcher,
+    ticket_for: Callable[..., Ticket],
+    scope: str,
+) -> None:
+    campaign_id = world.add_campaign()
+    ids = world.add_messages(campaign_id, world.add_contacts(5))
+    other = World(settings=database, waba_id="109", phone_number_id="209", prefix="+55118").build()
+    theirs = other.add_messages(other.add_campaign(), other.add_contacts(5))
+    wanted = SwitchScope(scope)
+    subject = {"campaign": str(campaign_id), "number": world.phone_number_id}.get(scope)
+    tenant_id = None if scope == "everything" else TenantId(world.tenant_id)
+    switch_id = switches.set_switch(
+        operator,
+        Target(scope=wanted, tenant_id=tenant_id, subject=subject),
+        lasting=timedelta(hours=1),
+        reason="test",
+        actor="ana",
+    )
+    dsn = database.dsn(DatabaseRole.WORKER)
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as session:
+        issued = await ticketed(session)
+        assert not issued & set(ids)
+        assert bool(issued & set(theirs)) == (scope != "everything")
+        assert await dispatcher.handle(ticket_for(ids)) == []
+        assert switches.lift_switch(operator, switch_id, actor="ana")
+        assert await ticketed(session) >= set(ids)
+    assert len(await dispatcher.handle(ticket_for(ids))) == 5
+
+
+async def ticketed(session: Connection) -> set[UUID]:
+    """The messages a new pacer gives tickets to."""
+    notebook = Notebook()
+    await ticks(Pacer(session, notebook), 0.6)
+    return {message_id for ticket in notebook.tickets for message_id in ticket.message_ids}
