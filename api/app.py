@@ -12,6 +12,7 @@ from api.auth import Authenticator
 from api.billing import routes as billing
 from api.body_limits import BodyLimits
 from api.campaigns import routes as campaigns
+from api.campaigns import series_routes as series
 from api.campaigns import trial_routes as trials
 from api.consents import routes as consents
 from api.contacts import routes as contacts
@@ -53,6 +54,7 @@ _ROOMS: Final = (
     templates,
     campaigns,
     trials,
+    series,
     plans,
     quiet_hours,
     media,

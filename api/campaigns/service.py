@@ -6,7 +6,8 @@ that can't is told the present state.
 
 import json
 import time
-from typing import Final, LiteralString
+from collections.abc import Collection
+from typing import Final, LiteralString, Protocol
 from uuid import UUID
 
 from api.campaigns.schemas import Campaign, CampaignSummary, Cancelled, CreateCampaign
@@ -56,7 +57,13 @@ async def create_campaign(
     scheduled_at = await start_time(
         connection, caller, at=wanted.scheduled_at, wall=wanted.scheduled_local
     )
-    await _check_parts(connection, caller, wanted)
+    variants = wanted.experiment.variants if wanted.experiment else []
+    await check_parts(
+        connection,
+        caller,
+        wanted,
+        variant_template_ids={arm.template_id for arm in variants if arm.template_id is not None},
+    )
     campaign_id = new_id()
     parameters = {key: source.model_dump() for key, source in wanted.parameters.items()}
     await execute(
@@ -305,9 +312,25 @@ async def _campaign(connection: Connection, caller: Caller, campaign_id: UUID) -
     )
 
 
-async def _check_parts(connection: Connection, caller: Caller, wanted: CreateCampaign) -> None:
-    variants = wanted.experiment.variants if wanted.experiment else []
-    template_ids = {arm.template_id for arm in variants if arm.template_id is not None}
+class Parts(Protocol):
+    """What a campaign, or a series of them, refers to."""
+
+    @property
+    def phone_number_id(self) -> str: ...
+    @property
+    def template_id(self) -> UUID: ...
+    @property
+    def list_id(self) -> UUID: ...
+
+
+async def check_parts(
+    connection: Connection,
+    caller: Caller,
+    wanted: Parts,
+    *,
+    variant_template_ids: Collection[UUID] = (),
+) -> None:
+    """Raise InvalidInput when a part is not the tenant's or doesn't fit the others."""
     parts = await fetch_known(
         connection,
         _Parts,
@@ -317,11 +340,11 @@ async def _check_parts(connection: Connection, caller: Caller, wanted: CreateCam
             "phone_number_id": wanted.phone_number_id,
             "template_id": wanted.template_id,
             "list_id": wanted.list_id,
-            "variant_template_ids": sorted(template_ids),
+            "variant_template_ids": sorted(variant_template_ids),
         },
         what="campaign",
     )
-    if parts.variant_templates != len(template_ids):
+    if parts.variant_templates != len(variant_template_ids):
         raise InvalidInput(
             "a variant's template is not one of this number's account",
             pointer="/experiment/variants",

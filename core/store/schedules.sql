@@ -141,7 +141,7 @@ recorded as (
 made as (
     insert into app.campaigns (
         tenant_id, campaign_id, series_id, name, phone_number_id, template_id, list_id, parameters,
-        status, scheduled_at, local_delivery, max_lateness_seconds, created_by
+        status, scheduled_at, local_delivery, max_lateness_seconds, created_by, plan_requested_by
     )
     select
         j.tenant_id,
@@ -156,7 +156,9 @@ made as (
         %(occurs_at)s,
         j.local_delivery,
         j.max_lateness_seconds,
-        'series:' || j.series_id
+        'series:' || j.series_id,
+        -- Its author asks for its plans: with four eyes somebody else approves them.
+        coalesce(j.changed_by, j.created_by)
     from judged as j
     inner join recorded as r on r.campaign_id is not null
 )

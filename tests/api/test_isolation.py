@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
@@ -36,7 +36,21 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
     endpoint = await api.post("/v1/webhook-endpoints", json={"url": "https://8.8.8.8/"})
     endpoint_id = endpoint.json()["endpoint"]["endpoint_id"]
     tested = await api.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
+    series = await api.post(
+        "/v1/campaign-series",
+        json={
+            "name": "daily",
+            "phone_number_id": account.phone_number_id,
+            "template_id": campaign["template_id"],
+            "list_id": campaign["list_id"],
+            "starts_local": (datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)).isoformat(
+                timespec="minutes"
+            ),
+            "recurrence": {"frequency": "daily"},
+        },
+    )
     return {
+        "series_id": series.json()["series_id"],
         "inbound_id": make_inbound(admin, account, contact["contact_id"]),
         "endpoint_id": endpoint_id,
         "event_id": tested.json()["event_id"],
@@ -87,6 +101,7 @@ def make_invoice(admin: Admin, account: Account) -> str:
 WITHOUT = ("/experiment", "/waves")
 #: What some operations need before they look for their thing, by the end of their address.
 BODIES: dict[str, dict[str, str]] = {
+    "{series_id}/approve": {"approval_hash": "0" * 64},
     "approve": {"plan_hash": "hash-of-the-plan"},
     "/redrives": {},
     "{endpoint_id}/replay": {"from": datetime.now(UTC).isoformat()},
@@ -115,7 +130,8 @@ async def test_the_other_tenants_ids_answer_like_ids_that_never_were(
             continue
         for method in methods:
             body = next((body for end, body in BODIES.items() if path.endswith(end)), None)
-            body = {} if method == "patch" else body
+            if method == "patch":
+                body = {"name": "x"} if path.startswith("/v1/campaign") else {}
             random = path.format_map(_Random())
             theirs = await api.request(method, path.format_map(ours), headers=headers, json=body)
             never = await api.request(method, random, headers=headers, json=body)

@@ -1,0 +1,391 @@
+"""Recurring campaigns as their tenant steers them.
+
+A series is changed under its row's lock, which the scheduler passes over: what is made is made
+either of the old series or of the new one. What was made and has not started is withdrawn.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from api.campaigns.series_schemas import (
+    CampaignSeries,
+    ChangeSeries,
+    CreateSeries,
+    Occurrence,
+    Recurrence,
+    SeriesStatus,
+    StandingApproval,
+    UpcomingOccurrence,
+    UpcomingOccurrences,
+)
+from api.campaigns.service import check_parts
+from api.campaigns.times import start_time, tenant_zone
+from api.deps import Caller
+from api.dto import Answer, Page
+from api.pagination import Pager
+from api.problems import Problem
+from api.rows import execute, fetch_all, fetch_known
+from core.domain.ids import new_id
+from core.domain.schedules import Frequency, Rule, format_rule, parse_rule, upcoming
+from core.errors import InvalidInput
+from core.store.database import Connection
+from core.store.queries import load
+
+_sql = load("series")
+
+
+class _Key(Answer):
+    series_id: UUID
+
+
+class Series(Answer):
+    """A series as stored, with its template and tenant as they are now."""
+
+    series_id: UUID
+    name: str
+    phone_number_id: str
+    template_id: UUID
+    list_id: UUID
+    parameters: dict[str, Any]
+    local_delivery: bool
+    starts_at: datetime
+    rule: str
+    max_lateness_seconds: int
+    lead_seconds: int
+    status: SeriesStatus
+    next_local: datetime | None
+    next_at: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
+    approved_template_version_hash: str | None
+    approved_category: str | None
+    created_by: str
+    changed_by: str
+    created_at: datetime
+    updated_at: datetime
+    version_hash: str
+    category: str
+    timezone: str
+    four_eyes: bool = Field(exclude=True)
+
+    def covered(self) -> dict[str, object]:
+        """What a standing approval is of; a change of any of it ends the approval."""
+        return {
+            "phone_number_id": self.phone_number_id,
+            "template_id": str(self.template_id),
+            "list_id": str(self.list_id),
+            "parameters": self.parameters,
+            "local_delivery": self.local_delivery,
+            "starts_at": self.starts_at.isoformat(),
+            "rule": self.rule,
+        }
+
+    @property
+    def approval_hash(self) -> str:
+        """Names what is approved, the template's present version and category with it."""
+        text = json.dumps([self.covered(), self.version_hash, self.category], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def create_series(
+    connection: Connection, caller: Caller, wanted: CreateSeries
+) -> CampaignSeries:
+    """A series that begins to make campaigns. Raises InvalidInput when it could make none."""
+    await _check_start(connection, caller, wanted.starts_local)
+    await check_parts(connection, caller, wanted)
+    zone = await tenant_zone(connection, caller)
+    rule = _rule_of(wanted.recurrence)
+    place = {"tenant_id": caller.tenant_id, "series_id": new_id()}
+    await execute(
+        connection,
+        _sql.insert_series,
+        place
+        | {
+            "name": wanted.name,
+            "phone_number_id": wanted.phone_number_id,
+            "template_id": wanted.template_id,
+            "list_id": wanted.list_id,
+            "parameters": _stored(wanted.model_dump()["parameters"]),
+            "local_delivery": wanted.local_delivery,
+            "starts_at": wanted.starts_local,
+            "rule": format_rule(rule),
+            "max_lateness_seconds": wanted.max_lateness_minutes * 60,
+            "lead_seconds": wanted.lead_minutes * 60,
+            "subject": caller.subject,
+        }
+        | _required_next(caller, rule, wanted.starts_local, zone),
+    )
+    return _shown(await _series(connection, place))
+
+
+async def get_series(caller: Caller, series_id: UUID) -> CampaignSeries:
+    """One series."""
+    async with caller.transaction() as connection:
+        return _shown(await _series(connection, _place(caller, series_id)))
+
+
+async def list_series(
+    caller: Caller, pager: Pager, *, status: SeriesStatus | None
+) -> Page[CampaignSeries]:
+    """The tenant's series, newest first."""
+    wanted = {
+        "tenant_id": caller.tenant_id,
+        "after": pager.after_id,
+        "status": status,
+        "limit": pager.fetch,
+    }
+    async with caller.transaction() as connection:
+        rows = await fetch_all(connection, Series, _sql.list_series, wanted)
+    return pager.page([_shown(row) for row in rows], lambda row: row.series_id)
+
+
+async def change_series(caller: Caller, series_id: UUID, wanted: ChangeSeries) -> CampaignSeries:
+    """Change a series. What an approval covers ends it and withdraws what has not started."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        before = await _locked(connection, place)
+        if wanted.starts_local not in (None, before.starts_at):
+            await _check_start(connection, caller, wanted.starts_local)
+        after = _merged(before, wanted)
+        matters = after.covered() != before.covered()
+        await check_parts(connection, caller, after)
+        await execute(
+            connection,
+            _sql.change_series,
+            place
+            | after.model_dump(exclude={"parameters"})
+            | {
+                "parameters": _stored(after.parameters),
+                "matters": matters,
+                "subject": caller.subject,
+            },
+        )
+        if matters:
+            await _begin_anew(connection, caller, after)
+        return _shown(await _series(connection, place))
+
+
+async def _begin_anew(connection: Connection, caller: Caller, series: Series) -> None:
+    """Withdraw what was made of the old series; the next occurrence is the new one's."""
+    place = _place(caller, series.series_id)
+    await _withdraw(connection, caller, place, "changed")
+    if series.status != "paused":
+        rule, zone = parse_rule(series.rule), ZoneInfo(series.timezone)
+        following = _required_next(caller, rule, series.starts_at, zone)
+        await _set_status(connection, place, "active", following)
+
+
+async def approve_series(caller: Caller, series_id: UUID, approval_hash: str) -> CampaignSeries:
+    """A standing approval of exactly what was read. Raises Problem when it is another by now."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        series = await _locked(connection, place)
+        if series.approval_hash != approval_hash:
+            raise Problem("conflict", "the series or its template has changed since you read it")
+        if series.four_eyes and series.changed_by == caller.subject:
+            raise Problem("four-eyes", "who wrote a series can't give its standing approval")
+        approval = {
+            "subject": caller.subject,
+            "version_hash": series.version_hash,
+            "category": series.category,
+        }
+        await execute(connection, _sql.approve_series, place | approval)
+        return _shown(await _series(connection, place))
+
+
+async def pause_series(caller: Caller, series_id: UUID) -> CampaignSeries:
+    """Make nothing more, and withdraw what has not started. Harmless when repeated."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        series = await _locked(connection, place)
+        if series.status == "ended":
+            raise Problem("conflict", "the series has ended: no occurrence of it is left")
+        await _withdraw(connection, caller, place, "paused")
+        await _set_status(connection, place, "paused", _NO_NEXT)
+        return _shown(await _series(connection, place))
+
+
+async def resume_series(caller: Caller, series_id: UUID) -> CampaignSeries:
+    """Go on with the next occurrence from now; what the pause left out stays out."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        series = await _locked(connection, place)
+        if series.status == "ended":
+            raise Problem("conflict", "the series has ended: PATCH its recurrence to go on")
+        if series.status == "paused":
+            zone = ZoneInfo(series.timezone)
+            following = _next(caller, parse_rule(series.rule), series.starts_at, zone)
+            status = "active" if following["next_at"] is not None else "ended"
+            await _set_status(connection, place, status, following)
+        return _shown(await _series(connection, place))
+
+
+async def delete_series(caller: Caller, series_id: UUID) -> None:
+    """End a series for ever. Campaigns that were started go on; the others are withdrawn."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        await _locked(connection, place)
+        await _withdraw(connection, caller, place, "deleted")
+        await _set_status(connection, place, "deleted", _NO_NEXT)
+
+
+async def upcoming_occurrences(caller: Caller, series_id: UUID, count: int) -> UpcomingOccurrences:
+    """What the rule says from now on, whatever the series' status."""
+    async with caller.transaction() as connection:
+        series = await _series(connection, _place(caller, series_id))
+    found = upcoming(
+        parse_rule(series.rule),
+        series.starts_at,
+        ZoneInfo(series.timezone),
+        now=caller.state.clock.now(),
+        limit=count,
+    )
+    return UpcomingOccurrences(
+        timezone=series.timezone,
+        items=[UpcomingOccurrence(occurs_local=wall, occurs_at=at) for wall, at in found],
+    )
+
+
+async def list_occurrences(caller: Caller, series_id: UUID, pager: Pager) -> Page[Occurrence]:
+    """What became of each occurrence, the last first."""
+    place = _place(caller, series_id)
+    async with caller.transaction() as connection:
+        await _series(connection, place)
+        rows = await fetch_all(
+            connection,
+            Occurrence,
+            _sql.list_occurrences,
+            place | {"after": pager.after, "limit": pager.fetch},
+        )
+    return pager.page(rows, lambda row: row.occurs_local.isoformat())
+
+
+_NO_NEXT: Final[Mapping[str, object]] = {"next_local": None, "next_at": None}
+
+
+def _place(caller: Caller, series_id: UUID) -> dict[str, object]:
+    return {"tenant_id": caller.tenant_id, "series_id": series_id}
+
+
+async def _series(connection: Connection, place: Mapping[str, object]) -> Series:
+    return await fetch_known(connection, Series, _sql.get_series, place, what="series")
+
+
+async def _locked(connection: Connection, place: Mapping[str, object]) -> Series:
+    """The series, held against the scheduler and other changes. Raises NotFound."""
+    await fetch_known(connection, _Key, _sql.lock_series, place, what="series")
+    return await _series(connection, place)
+
+
+async def _set_status(
+    connection: Connection,
+    place: Mapping[str, object],
+    status: str,
+    following: Mapping[str, object],
+) -> None:
+    await execute(connection, _sql.set_series_status, {**place, **following, "status": status})
+
+
+async def _withdraw(
+    connection: Connection, caller: Caller, place: Mapping[str, object], what: str
+) -> None:
+    reason = f"series {what} by {caller.subject}"
+    await execute(connection, _sql.withdraw_campaigns, {**place, "reason": reason})
+
+
+async def _check_start(connection: Connection, caller: Caller, wall: datetime | None) -> None:
+    try:
+        await start_time(connection, caller, at=None, wall=wall)
+    except InvalidInput as error:
+        raise InvalidInput(error.detail, pointer="/starts_local") from error
+
+
+def _merged(before: Series, wanted: ChangeSeries) -> Series:
+    """The series as it will be."""
+    given = wanted.model_dump(
+        exclude_none=True,
+        include={"name", "phone_number_id", "template_id", "list_id", "parameters"}
+        | {"local_delivery"},
+    )
+    if wanted.starts_local is not None:
+        given["starts_at"] = wanted.starts_local
+    if wanted.recurrence is not None:
+        given["rule"] = format_rule(_rule_of(wanted.recurrence))
+    if wanted.lead_minutes is not None:
+        given["lead_seconds"] = wanted.lead_minutes * 60
+    if wanted.max_lateness_minutes is not None:
+        given["max_lateness_seconds"] = wanted.max_lateness_minutes * 60
+    return before.model_copy(update=given)
+
+
+def _next(caller: Caller, rule: Rule, starts_at: datetime, zone: ZoneInfo) -> dict[str, object]:
+    found = upcoming(rule, starts_at, zone, now=caller.state.clock.now(), limit=1)
+    wall, at = found[0] if found else (None, None)
+    return {"next_local": wall, "next_at": at}
+
+
+def _required_next(
+    caller: Caller, rule: Rule, starts_at: datetime, zone: ZoneInfo
+) -> dict[str, object]:
+    following = _next(caller, rule, starts_at, zone)
+    if following["next_at"] is None:
+        raise InvalidInput("no occurrence of it lies ahead", pointer="/recurrence")
+    return following
+
+
+def _stored(parameters: Mapping[str, object]) -> str:
+    return json.dumps(parameters)
+
+
+def _rule_of(recurrence: Recurrence) -> Rule:
+    return Rule(
+        frequency=Frequency(recurrence.frequency),
+        interval=recurrence.interval,
+        weekdays=frozenset(recurrence.weekdays),
+        month_day=recurrence.month_day,
+        until=recurrence.until,
+        count=recurrence.count,
+    )
+
+
+def _recurrence_of(rule: Rule) -> Recurrence:
+    return Recurrence(
+        frequency=rule.frequency.value,
+        interval=rule.interval,
+        weekdays=sorted(rule.weekdays),
+        month_day=rule.month_day,
+        until=rule.until,
+        count=rule.count,
+    )
+
+
+def _approval(series: Series) -> StandingApproval | None:
+    pinned = series.approved_template_version_hash
+    if series.approved_by is None or series.approved_at is None or pinned is None:
+        return None
+    return StandingApproval(
+        approved_by=series.approved_by,
+        approved_at=series.approved_at,
+        template_version_hash=pinned,
+        holds=(pinned, series.approved_category) == (series.version_hash, series.category),
+    )
+
+
+def _shown(series: Series) -> CampaignSeries:
+    kept = CampaignSeries.model_fields.keys() & Series.model_fields.keys()
+    return CampaignSeries(
+        **{name: getattr(series, name) for name in kept},
+        starts_local=series.starts_at,
+        recurrence=_recurrence_of(parse_rule(series.rule)),
+        lead_minutes=series.lead_seconds // 60,
+        max_lateness_minutes=series.max_lateness_seconds // 60,
+        approval_hash=series.approval_hash,
+        standing_approval=_approval(series),
+    )
