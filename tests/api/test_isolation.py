@@ -16,6 +16,7 @@ from core.settings import Settings
 from core.store.database import open_pool, tenant_transaction
 from tests.api.conftest import Account, as_tenant
 from tests.api.test_campaigns import make_campaign, planned
+from tests.api.test_media import upload
 from tests.api.test_messages import key, template_message
 
 Admin = psycopg.Connection[tuple[object, ...]]
@@ -51,6 +52,7 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
     )
     return {
         "series_id": series.json()["series_id"],
+        "media_file_id": (await upload(api)).json()["media_file_id"],
         "inbound_id": make_inbound(admin, account, contact["contact_id"]),
         "endpoint_id": endpoint_id,
         "event_id": tested.json()["event_id"],
