@@ -19,7 +19,24 @@ where c.tenant_id = t.tenant_id
     and c.finished_at is null
     and c.plan_stale_reason is null
     and c.template_version_hash is not null
-    and (c.template_version_hash <> t.version_hash or c.category <> t.category)
+    and (
+        c.template_version_hash <> t.version_hash
+        or c.category <> t.category
+        -- An arm's own template. Once launched a resume could not accept it, so it goes on.
+        or (
+            c.launched_at is null
+            and exists (
+                select 1
+                from jsonb_path_query(c.experiment, 'lax $.variants[*]') as arm
+                inner join jsonb_path_query(c.plan, 'lax $.variants[*]') as planned
+                    on arm ->> 'name' = planned ->> 'name'
+                inner join app.templates as v
+                    on c.tenant_id = v.tenant_id
+                    and arm ->> 'template_id' = v.template_id::text
+                where v.version_hash <> planned ->> 'version_hash' or v.category <> c.category
+            )
+        )
+    )
 returning c.tenant_id, c.campaign_id
 
 -- approve_by_series --

@@ -97,6 +97,36 @@ async def test_another_template_stops_what_was_planned_with_the_old_one(
     ]
 
 
+@pytest.mark.parametrize("change", ["version_hash = 'v2'", "category = 'marketing'"])
+async def test_another_template_of_an_arm_stops_what_was_not_launched(
+    world: World, pool: Pool, change: str
+) -> None:
+    arm_template = new_id()
+    world.execute(
+        "insert into app.templates select (t.row).* from (select jsonb_populate_record("
+        "null::app.templates, to_jsonb(t) || jsonb_build_object('template_id', %s::text,"
+        " 'meta_template_id', '77', 'name', 'outro')) as row from app.templates as t) as t",
+        str(arm_template),
+    )
+    due = approved(world, "1 h", template_version_hash="v1")
+    running = world.add_campaign()
+    world.execute(
+        "update app.campaigns set template_version_hash = 'v1',"
+        " experiment = jsonb_build_object('variants', jsonb_build_array("
+        "jsonb_build_object('name', 'a', 'template_id', null),"
+        " jsonb_build_object('name', 'b', 'template_id', %s::text))),"
+        ' plan = \'{"variants": [{"name": "a", "version_hash": "v1"},'
+        ' {"name": "b", "version_hash": "v1"}]}\'',
+        str(arm_template),
+    )
+    await run_schedules(pool)
+    assert status(world, due) == ("approved", None)
+    world.execute(f"update app.templates set {change} where template_id = %s", arm_template)
+    await run_schedules(pool)
+    assert status(world, due) == ("paused", "template_changed")
+    assert status(world, running)[0] == "running"
+
+
 async def test_the_view_and_the_rule_show_the_same_state(world: World, pool: Pool) -> None:
     contacts = world.add_contacts(2)
     cases: dict[UUID, tuple[CampaignState, dict[MessageState, int], bool]] = {}
