@@ -171,7 +171,8 @@ def test_from_whatever_instant_it_is_resumed_the_tail_is_the_same(
     walls = list(islice(occurrences(one, starts_at), MANY))
     assume(resumed < len(walls))
     # One step at a time, as the scheduler goes.
-    found, wall = [], next_occurrence(one, starts_at, after=None)
+    wall = next_occurrence(one, starts_at, after=None)
+    found: list[datetime] = []
     while wall is not None and len(found) < MANY:
         found.append(wall)
         wall = next_occurrence(one, starts_at, after=wall)
