@@ -1,6 +1,6 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench format clean
+.PHONY: help setup demo up test chaos-crash check bench format clean
 
 BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest or to the benchmarks, e.g.
@@ -14,7 +14,7 @@ PARSE_ENV := DBT_WAREHOUSE_HOST=127.0.0.1 DBT_WAREHOUSE_PORT=5432 DBT_WAREHOUSE_
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup:  ## Build .venv from uv.lock (quick when nothing changed)
 	@.ci/setup
@@ -39,6 +39,9 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	$(PARSE_ENV) $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster definitions validate -m orchestration.definitions
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
+
+chaos-crash: setup  ## Kill every program 200 times, both brokers (20 min); ARGS="--kills 40 --seed 1"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: setup  ## Measure against targets and peers; ARGS=--json, ARGS="--only worker"
 	@$(BIN)/python -m tests.load $(ARGS)

@@ -46,9 +46,10 @@ set
     granted = excluded.granted,
     consent_id = excluded.consent_id,
     occurred_at = excluded.occurred_at
--- An entry about the past never overturns a later one; a tie goes to the revocation.
+-- An entry about the past never overturns a later one; a tie goes to the revocation. Meta tells
+-- whole seconds: a "stop" of the second in which somebody agreed came after it.
 where excluded.occurred_at > s.occurred_at
-    or (excluded.occurred_at = s.occurred_at and not excluded.granted)
+    or (not excluded.granted and excluded.occurred_at >= date_trunc('second', s.occurred_at))
 
 -- get_consent_states --
 -- What the ledger says now of these people for one purpose.

@@ -23,6 +23,8 @@ from carteiro.home import free_port
 from carteiro.processes import wait_until
 
 NOT_COVERED = "no server: "
+#: Debian's.
+RABBITMQ_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,17 +117,25 @@ def start_postgres(stack: ExitStack) -> str | None:
 
 def start_rabbitmq(stack: ExitStack) -> str | None:
     """A private node from Debian's RabbitMQ."""
-    program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    if not program.exists():
+    if not RABBITMQ_SERVER.exists():
         return None
     folder = _private_folder(stack, owner=None)
     port = free_port()
     if not port_answers(4369):
         # Erlang's port mapper outlives the node that started it.
         stack.callback(subprocess.run, ["epmd", "-kill"], check=False, capture_output=True)
+    environment = rabbitmq_environment(folder, port)
+    _background(stack, [str(RABBITMQ_SERVER)], folder / "output", environment)
+    os.environ["CARTEIRO_TEST_RABBITMQ_NODE"] = environment["RABBITMQ_NODENAME"]
+    os.environ["CARTEIRO_TEST_RABBITMQ_HOME"] = str(folder)
+    return f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
+def rabbitmq_environment(folder: Path, port: int) -> dict[str, str]:
+    """The environment of a node that keeps everything in `folder` and listens on `port`."""
     configuration = folder / "rabbitmq.conf"
     configuration.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
-    environment = {
+    return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "RABBITMQ_NODENAME": f"carteiro-test-{port}@localhost",
@@ -140,10 +150,6 @@ def start_rabbitmq(stack: ExitStack) -> str | None:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
     }
-    _background(stack, [str(program)], folder / "output", environment)
-    os.environ["CARTEIRO_TEST_RABBITMQ_NODE"] = environment["RABBITMQ_NODENAME"]
-    os.environ["CARTEIRO_TEST_RABBITMQ_HOME"] = str(folder)
-    return f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
 def start_redis(stack: ExitStack) -> str | None:
