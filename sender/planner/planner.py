@@ -65,7 +65,12 @@ async def _plan_or_refuse(
         _log.info("a plan is impossible", campaign_id=str(campaign_id), code=error.code)
     except (Unavailable, psycopg.OperationalError):
         raise
-    except Exception:  # noqa: BLE001 - one bad campaign must not hold up everybody's plans
+    except Exception as error:
+        if isinstance(error, ExceptionGroup) and error.subgroup(
+            (Unavailable, psycopg.OperationalError)
+        ):
+            # The database went away under some of the chunks: another try ends the plan.
+            raise Unavailable("the database went away in the middle of a plan") from error
         reason = "an unforeseen error, which was logged with the campaign's id"
         _log.exception("a plan failed", campaign_id=str(campaign_id))
     await _refuse(pool, tenant_id, campaign_id, reason)

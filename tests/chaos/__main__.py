@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos.arena import TIMES, Broker
+from tests.chaos.arena import Broker
 from tests.chaos.run import Outcome, Plan, run
 
 
@@ -57,7 +57,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     lines.append(_line("calls repeated by tenants", [each.retries for each in outcomes]))
     lines.append(_line("seconds", [each.seconds for each in outcomes]))
     lines += [f"VIOLATED ({each.plan.broker}): {it}" for each in outcomes for it in each.violations]
-    quiet = TIMES["CARTEIRO_IN_DOUBT_QUIET_SECONDS"]
+    quiet = outcomes[0].plan.quiet_seconds
     lines.append(f"(silence about a doubt counted after {quiet} s here, 900 s by default)")
     return "\n".join(lines)
 

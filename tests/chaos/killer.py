@@ -12,6 +12,7 @@ import psutil
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from core.clock import utc_now
 from tests.chaos.arena import Arena, wait_until_well
 
 #: A process of PostgreSQL that is not its parent: it throws all the others out as well.
@@ -50,6 +51,7 @@ class Killing:
     moment: Moment
     hit: bool
     seconds_away: float
+    at: str
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -102,7 +104,7 @@ class Killer:
         if blow.moment is Moment.WHILE_PLANNING:
             self._plan_now()
         hit = await asyncio.to_thread(self._await_moment, blow)
-        killed_at = time.monotonic()
+        killed_at, at = time.monotonic(), utc_now().isoformat(timespec="milliseconds")
         if victim == BACKEND:
             await asyncio.to_thread(self._kill_backend)
         elif victim == RESTART:
@@ -117,6 +119,7 @@ class Killer:
             moment=blow.moment,
             hit=hit,
             seconds_away=round(time.monotonic() - killed_at, 1),
+            at=at,
         )
         self.journal.append(killing)
         return killing

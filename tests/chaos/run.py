@@ -38,7 +38,10 @@ class Plan:
     pause_seconds: tuple[float, float] = (0.3, 4.0)
     #: Launch another campaign of a tenant while fewer messages wait.
     keep: int = 60
-    settle_seconds: float = 420.0
+    settle_seconds: float = 480.0
+    #: After this, silence about a doubt counts; 15 minutes in production. Must be longer than the
+    #: landing of webhooks is ever away: 18 s were seen on a machine with ten times its load.
+    quiet_seconds: int = 60
     #: Take back the leases of dead notifiers at once instead of waiting 47 s for them.
     advance_leases: bool = False
 
@@ -80,7 +83,14 @@ async def _run(plan: Plan, folder: Path, outcome: Outcome, say: Say) -> None:
     tenants = people(per_second=plan.per_second)
     async with contextlib.AsyncExitStack() as opened:
         heard = await opened.enter_async_context(sink())
-        place = arena(folder, tenants, broker=plan.broker, seed=plan.seed, webhook_port=heard.port)
+        place = arena(
+            folder,
+            tenants,
+            broker=plan.broker,
+            seed=plan.seed,
+            webhook_port=heard.port,
+            quiet_seconds=plan.quiet_seconds,
+        )
         ring = await asyncio.to_thread(place.__enter__)
         try:
             with adopted_environment(ring.stack.env) as settings:

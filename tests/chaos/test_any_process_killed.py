@@ -43,6 +43,7 @@ def test_a_kill_of_any_process_loses_nothing_and_doubles_nothing(tmp_path: Path)
         pause_seconds=(0.1, 0.6),
         keep=40,
         settle_seconds=150,
+        quiet_seconds=20,
         advance_leases=True,
     )
     outcome = run(plan, tmp_path, print)

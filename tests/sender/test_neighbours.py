@@ -184,6 +184,29 @@ async def test_a_plan_that_breaks_in_an_unforeseen_way_fails_alone(
     assert stati == {broken: "plan_failed", sound: "planned"}
 
 
+async def test_a_database_that_goes_away_in_the_middle_of_a_plan_does_not_fail_it(
+    world: World, pool: Pool
+) -> None:
+    world.add_contacts(2)
+    world.add_campaign(status="planning")
+    # What a backend says that PostgreSQL throws out: `postgres backend` of make chaos-crash.
+    world.execute(
+        "create function app.leave() returns trigger language plpgsql as"
+        " 'begin perform pg_terminate_backend(pg_backend_pid()); return new; end'"
+    )
+    world.execute(
+        "create trigger leave before insert on app.campaign_recipients for each row"
+        " execute function app.leave()"
+    )
+    world.execute("alter function app.leave() security definer")
+    with pytest.raises(Unavailable):
+        await plan_next(pool)
+    assert world.one("select status from app.campaigns") == "planning"
+    world.execute("drop trigger leave on app.campaign_recipients")
+    await plan_next(pool)
+    assert world.one("select status from app.campaigns") == "planned"
+
+
 async def test_messages_of_a_halted_template_do_not_hold_up_their_number_and_expire_in_time(
     world: World, database: Settings, meta: MetaStub, dispatcher: Dispatcher
 ) -> None:
