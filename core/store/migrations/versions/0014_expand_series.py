@@ -6,7 +6,7 @@ Revision ID: 0014
 from core.store.migrate import run_sql_file
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 
 def upgrade() -> None:
