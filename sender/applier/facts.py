@@ -41,6 +41,9 @@ def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
     sent_twice = False
     for observation in sorted(observations, key=_order):
         status = observation.status
+        if _is_past(message, observation):
+            wamids.append(_new_wamid(message, observation))
+            continue
         if message.wamid is not None and message.wamid != status.wamid:
             # Another attempt got through as well. The first one counts; people see the conflict.
             message.conflict, sent_twice = "sent_twice", True
@@ -53,6 +56,15 @@ def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
         _observe(message, status)
         facts.append(_fact(message, observation))
     return Folded(message=message, facts=tuple(facts), wamids=tuple(wamids), sent_twice=sent_twice)
+
+
+def _is_past(message: KnownMessage, observation: Observation) -> bool:
+    """The failure of an earlier attempt: the one made since says what becomes of the message."""
+    return (
+        observation.status.state is MessageState.FAILED
+        and observation.attempt_no < message.attempt_no
+        and observation.status.wamid != message.wamid
+    )
 
 
 def _order(observation: Observation) -> tuple[datetime, int]:

@@ -148,3 +148,14 @@ def test_a_held_message_is_released_by_sent_and_dropped_by_failed() -> None:
     held = replace(MESSAGE, state="held")
     assert heard(held, [[said(S.SENT, 1)]])[0].state == "sent"
     assert heard(held, [[said(S.FAILED, 1)]])[0].state == "failed"
+
+
+@pytest.mark.parametrize(("state", "wamid"), [("sending", None), ("accepted", "wamid.2")])
+def test_the_late_failure_of_an_earlier_attempt_decides_nothing(
+    state: str, wamid: str | None
+) -> None:
+    """Redriven or repeated since: as failed, the second attempt's delivery would not count."""
+    again = replace(MESSAGE, state=state, wamid=wamid, accepted_at=None, attempt_no=2)
+    folded = fold(replace(again), [said(S.FAILED, 1)])
+    assert (folded.message, folded.facts, folded.sent_twice) == (again, (), False)
+    assert [known.wamid for known in folded.wamids] == ["wamid.1"]
