@@ -619,7 +619,9 @@ claims as materialized (
         m.tenant_id,
         m.message_id,
         p.message_id is not null as is_posted,
-        m.lost_claims >= %(limit)s - 1 as is_poison
+        -- What the settler found it has counted, and judged, already.
+        m.state = 'sending' as is_uncounted,
+        m.state = 'sending' and m.lost_claims >= %(limit)s - 1 as is_poison
     from app.messages as m
     left join posted as p
         on m.message_id = p.message_id
@@ -655,7 +657,7 @@ moved as (
         attempt_no = case
             when c.is_posted or c.is_poison then m.attempt_no else m.attempt_no - 1
         end,
-        lost_claims = least(m.lost_claims + 1, 32767),
+        lost_claims = least(m.lost_claims + c.is_uncounted::integer, 32767),
         lease_until = null,
         state_changed_at = now()
     from claims as c

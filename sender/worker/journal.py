@@ -42,7 +42,7 @@ class PostingJournal:
         growing = self.path.with_suffix(".new")
         self._file = growing.open("w+b")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._file.truncate(_HEAD.size + slots * _MARK.size)
+        self._reserve(slots)
         self._map = mmap.mmap(self._file.fileno(), 0)
         _HEAD.pack_into(self._map, 0, _MAGIC, boot_id(), worker.encode())
         self._free = list(range(slots))
@@ -66,8 +66,16 @@ class PostingJournal:
     def _grow(self) -> None:
         """Twice the slots: a database that stayed away left marks that must not be forgotten."""
         taken = len(self._slots)
-        self._map.resize(_HEAD.size + 2 * taken * _MARK.size)
+        self._map.resize(self._reserve(2 * taken))
         self._free.extend(range(taken, 2 * taken))
+
+    def _reserve(self, slots: int) -> int:
+        """The file's size for so many slots, which the disk has given us: a page that it could not
+        hold would kill the process when it is written. Raises OSError when the disk is full.
+        """
+        size = _HEAD.size + slots * _MARK.size
+        os.posix_fallocate(self._file.fileno(), 0, size)
+        return size
 
     def release(self, marks: Iterable[Mark]) -> None:
         """Forget marks whose outcomes are committed. The bytes stay until the slot is used anew."""

@@ -1,5 +1,7 @@
 """A dead worker's claims: what never left goes out again, what was posted is in doubt."""
 
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +157,34 @@ def test_a_journal_keeps_marks_until_they_are_released_and_grows(tmp_path: Path)
     (estate,) = find_estates(tmp_path)
     assert estate.worker == "w"
     assert set(estate.marks) == {*marks[4:], *later}
+
+
+def test_a_full_disk_is_an_error_before_anything_is_posted(tmp_path: Path) -> None:
+    """Written to a page that the disk cannot hold, a mark would kill the worker."""
+    own = PostingJournal(tmp_path, worker="w", slots=1)
+    own.mark(MessageId(new_id()), 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (own.path.stat().st_size, hard))
+    try:
+        with pytest.raises(OSError, match=r"large|space"):
+            own.mark(MessageId(new_id()), 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    own.mark(MessageId(new_id()), 1)
+    own.close()
+    (estate,) = find_estates(tmp_path)
+    assert len(estate.marks) == 2
+
+
+async def test_the_death_that_the_settler_counted_is_not_counted_again(
+    world: World, pool: Pool, home: Settings
+) -> None:
+    ids = world.add_messages(world.add_campaign(), world.add_contacts(1))
+    await claim(pool, world, ids, "gone")
+    die(home, "gone")
+    world.execute("update app.messages set lease_until = now() - interval '1 second'")
+    await settle(home, pool)
+    assert await recover(home, pool) == 1
+    assert world.one("select state, lost_claims from app.messages") == ("queued", 1)
