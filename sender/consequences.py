@@ -22,6 +22,7 @@ from core.domain.provider_errors import ErrorAction, ErrorScope, ProviderError, 
 from core.store import dispatch, notices, pacing
 from core.store.consents import meta_word, record_words
 from core.store.database import Connection
+from core.store.merges import hold_contacts
 from core.store.queries import load
 
 _SQL = load("dispatch")
@@ -133,6 +134,10 @@ async def _suppress(connection: Connection, consequence: Consequence) -> None:
     error, contact_id = consequence.error, consequence.contact_id
     if contact_id is None:
         return
+    # The message was claimed some seconds ago, or sent days ago.
+    contact_id = (await hold_contacts(connection, {(consequence.tenant_id, contact_id)}))[
+        contact_id
+    ]
     if error.writes_opt_out:
         word = meta_word(
             tenant_id=consequence.tenant_id,

@@ -1,5 +1,6 @@
 """Two rows that turned out to be one person become one, in the caller's transaction."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -35,6 +36,28 @@ class _Stricter:
     granted: bool
     consent_id: UUID
     occurred_at: datetime
+
+
+async def hold_contacts(
+    connection: Connection, people: Collection[tuple[TenantId, ContactId]]
+) -> Mapping[ContactId, ContactId]:
+    """Who these people are by now; nobody merges them before the transaction ends.
+
+    What somebody says is written to the row that is asked, never to one that was closed meanwhile:
+    a withdrawal there would stop nothing.
+    """
+    tenant_ids = sorted({tenant_id for tenant_id, _ in people})
+    now = {contact_id: contact_id for _, contact_id in people}
+    asked = set(now)
+    while asked:
+        cursor = await connection.execute(
+            _SQL.hold_contacts, {"tenant_ids": tenant_ids, "contact_ids": sorted(asked)}
+        )
+        rows: dict[ContactId, ContactId | None] = dict(await cursor.fetchall())  # type: ignore[arg-type]
+        into = {gone: kept for gone, kept in rows.items() if kept is not None}
+        now = {person: into.get(at, at) for person, at in now.items()}
+        asked = set(into.values())
+    return now
 
 
 async def merge_contacts(

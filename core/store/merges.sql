@@ -8,6 +8,15 @@ where c.tenant_id = %(tenant_id)s
 order by c.contact_id
 for update
 
+-- hold_contacts --
+-- Keeps people from being merged until the transaction ends; into whom they were merged before.
+select c.contact_id, c.merged_into
+from app.contacts as c
+where c.tenant_id = any(%(tenant_ids)s::uuid[])
+    and c.contact_id = any(%(contact_ids)s::uuid[])
+order by c.contact_id
+for key share
+
 -- lock_messages --
 -- Locks both rows' messages in the one order that workers and appliers share.
 select m.message_id

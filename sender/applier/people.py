@@ -5,7 +5,7 @@ becomes a contact without any consent. Two contacts that turn out to be one pers
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from core.store import inbound
 from core.store.consents import Word, meta_word, record_words
 from core.store.database import Connection
 from core.store.inbound import NewInbound, Opening, Place
+from core.store.merges import hold_contacts
 from core.whatsapp.updates import (
     CallUpdate,
     InboundMessage,
@@ -126,6 +127,10 @@ def _sender(update: Said, place: Place) -> Sender:
 
 
 async def _write(connection: Connection, heard: Sequence[_Heard]) -> None:
+    known = await hold_contacts(
+        connection, {(item.place.tenant_id, item.contact_id) for item in heard}
+    )
+    heard = [replace(item, contact_id=known[item.contact_id]) for item in heard]
     tenants = {item.place.tenant_id for item in heard}
     keywords = await inbound.list_keywords(connection, tenants) if tenants else {}
     messages = [(item, _stored(item)) for item in heard if isinstance(item.update, InboundMessage)]

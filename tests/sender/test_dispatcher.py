@@ -191,3 +191,22 @@ async def test_an_answer_that_meta_stopped_marketing_is_written_into_the_ledger(
     assert world.states() == {"failed": 1}
     assert world.one("select granted from app.consent_states") is False
     assert world.one("select count(*) from app.consents where action = 'revoked'") == 1
+
+
+async def test_whom_meta_stopped_is_asked_of_whoever_the_person_is_by_then(
+    world: World, meta: MetaStub, dispatcher: Dispatcher, ticket_for: MakeTicket
+) -> None:
+    """Merged while the call was under way: a withdrawal of the closed row would stop nothing."""
+    contacts = world.add_contacts(2)
+    world.consent(contacts[1], granted=True)
+    ids = world.add_messages(world.add_campaign(), contacts[:1], category="marketing")
+    world.execute(
+        "update app.contacts set merged_into = %s, erased_at = now() where contact_id = %s",
+        contacts[1],
+        contacts[0],
+    )
+    meta.answer = meta.refuse(131050)
+    await dispatcher.handle(ticket_for(ids))
+    assert world.execute("select contact_id, granted from app.consent_states") == [
+        (contacts[1], False)
+    ]

@@ -1,16 +1,22 @@
 """What people write and do, through the real applier: stored once, windows, consent, identity."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from core.clock import utc_now
-from core.domain.ids import new_id
-from core.store.database import Pool
+from core.domain.ids import MessageId, TenantId, new_id
+from core.store.database import Pool, platform_transaction
+from core.store.dispatch import lock_messages
 from sender.applier.applier import apply_batch
-from tests.sender.landing import field_body, land, messages_body
+from sender.applier.main import Rounds
+from sender.processes import repeat
+from tests.sender.landing import field_body, land, messages_body, status, token_of
 from tests.sender.world import World
 
 ANA = "5511987654321"
@@ -367,3 +373,61 @@ async def test_a_message_of_another_account_or_an_impossible_time_is_put_aside(
 async def test_text_that_postgresql_cannot_hold_hinders_nobody(world: World, pool: Pool) -> None:
     await hear(world, pool, said("a\x00b\ud800\u202e"), said("bom dia"))
     assert world.one("select count(*) from app.inbound_messages") == 2
+
+
+async def test_a_stop_that_crosses_a_merge_is_the_kept_rows(world: World, pool: Pool) -> None:
+    """Found before the other applier's merge, written after it."""
+    contact_id = add_ana(world)
+    (kept,) = world.add_contacts(1, first=7)
+    world.execute(
+        "update app.contacts set merged_into = %s where contact_id = %s", kept, contact_id
+    )
+    await hear(world, pool, said("STOP"))
+    assert world.execute("select contact_id, granted from app.consent_states") == [(kept, False)]
+    assert world.one("select contact_id from app.inbound_messages") == kept
+
+
+async def until(world: World, question: str) -> None:
+    """Wait until the database says yes."""
+    for _ in range(1_000):
+        if world.one(question):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(question)
+
+
+async def test_an_applier_that_merges_across_a_worker_tries_again_and_loses_nothing(
+    world: World, pool: Pool
+) -> None:
+    """It holds Ana's message, the worker the other one, and each waits for what the other has."""
+    ana, (twin, other) = add_ana(world), world.add_contacts(2, first=50)
+    world.execute(
+        "insert into app.contact_identities (tenant_id, kind, value, contact_id)"
+        " values (%s, 'bsuid', %s, %s)",
+        world.tenant_id,
+        USER,
+        twin,
+    )
+    low, high = world.add_messages(world.add_campaign(), [other, ana], state="accepted")
+    tell = status("wamid.1", "delivered", token=token_of(world, low))
+    land(world, messages_body(world, tell, messages=[said(from_user_id=USER)]))
+    stop, mine = asyncio.Event(), [TenantId(world.tenant_id)]
+    applier = None
+    with suppress(psycopg.errors.DeadlockDetected):
+        async with platform_transaction(pool) as worker:
+            await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(low)])
+            applier = asyncio.create_task(repeat(Rounds(pool).once, stop, name="applier"))
+            await until(
+                world,
+                "select count(*) > 0 from pg_stat_activity"
+                " where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(high)])
+    await until(world, "select count(*) = 0 from raw.webhook_queue")
+    stop.set()
+    assert applier is not None
+    await applier
+    assert world.one("select state from app.messages where message_id = %s", low) == "delivered"
+    assert world.one("select count(*) from app.contact_merges") == 1
+    assert world.one("select count(*) from app.inbound_messages") == 1
+    assert quarantined(world) == []
