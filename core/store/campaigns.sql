@@ -203,7 +203,14 @@ where c.tenant_id = %(tenant_id)s
         c.template_version_hash is null
         or (
             t.category = c.category
-            and t.version_hash in (c.template_version_hash, %(accepted_version_hash)s::text)
+            and (
+                t.version_hash = c.template_version_hash
+                -- Before the launch it would start what nobody has approved.
+                or (
+                    c.launched_at is not null
+                    and t.version_hash = %(accepted_version_hash)s::text
+                )
+            )
         )
         -- Paused before its plan was there: that one is made of the template as it is then.
         or c.paused_from = 'planning'

@@ -187,11 +187,13 @@ async def test_a_changed_template_is_planned_again_or_accepted_but_never_overloo
     refused = await api.post(f"{url}/resume")
     assert (refused.status_code, refused.json()["code"]) == (409, "template-changed")
     assert refused.json()["template_version_hash"] == "v2"
+    accept = {"accept_template_version_hash": "v2"}
+    # Nothing of it has gone out: who approved the plan has not seen that text.
+    assert (await api.post(f"{url}/resume", json=accept)).status_code == 409
     assert (await api.post(f"{url}/plan")).json()["status"] == "planning"
     admin.execute(
         "update app.campaigns set status = 'paused', paused_from = 'running', launched_at = now()"
     )
-    accept = {"accept_template_version_hash": "v2"}
     wrong = {"accept_template_version_hash": "v3"}
     assert (await api.post(f"{url}/resume", json=wrong)).status_code == 409
     resumed = (await api.post(f"{url}/resume", json=accept)).json()
