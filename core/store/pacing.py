@@ -9,7 +9,14 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from core.domain.ids import CampaignId, MessageId, PhoneNumberId, TenantId, WabaId
+from core.domain.ids import (
+    CampaignId,
+    MessageId,
+    PhoneNumberId,
+    TemplateId,
+    TenantId,
+    WabaId,
+)
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -30,9 +37,10 @@ class SendingNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCampaign:
-    """A campaign that may send its waves up to `released_wave` now.
+    """A campaign that may send its waves up to `released_wave` now, by `template_ids`.
 
     No message of it has an id below `first_id`. `urgent`: its people wait for a code.
+    `template_ids`: its own and its variants' templates, but those that are halted.
     """
 
     tenant_id: TenantId
@@ -40,6 +48,7 @@ class RunningCampaign:
     phone_number_id: PhoneNumberId
     urgent: bool
     released_wave: int
+    template_ids: list[TemplateId]
     first_id: MessageId
 
 
@@ -127,6 +136,10 @@ async def list_due_of_campaigns(
             "waves": [cursor.wave for cursor in cursors],
             "after_dues": [cursor.after_due for cursor in cursors],
             "after_ids": [cursor.after_id for cursor in cursors],
+            # An array of arrays of different lengths, which PostgreSQL does not have.
+            "template_ids": [
+                "{" + ",".join(map(str, cursor.campaign.template_ids)) + "}" for cursor in cursors
+            ],
             "limits": [cursor.limit for cursor in cursors],
         },
     )

@@ -44,7 +44,7 @@ where tenant.status = 'active'
 order by number.tenant_id, number.phone_number_id
 
 -- list_running_campaigns --
--- Campaigns that may send now, which waves of them, and the lowest id their plan can hold.
+-- Campaigns that may send now, which waves and templates of them, and the lowest id of their plan.
 -- cross-tenant: one pacer serves every tenant
 select
     campaign.tenant_id,
@@ -52,11 +52,22 @@ select
     campaign.phone_number_id,
     campaign.category = 'authentication' as urgent,
     campaign.released_wave,
+    usable.template_ids,
     app.uuid7_floor(campaign.created_at - interval '1 minute') as first_id
 from app.campaigns as campaign
-left join app.templates as template
-    on campaign.tenant_id = template.tenant_id
-    and campaign.template_id = template.template_id
+-- Its own and its variants' templates; those that are halted keep nothing from the others.
+cross join lateral (
+    select array_agg(template.template_id order by template.template_id) as template_ids
+    from app.templates as template
+    where template.tenant_id = campaign.tenant_id
+        and template.template_id = any(
+            array(
+                select (named #>> '{}')::uuid
+                from jsonb_path_query(campaign.experiment, '$.variants[*].template_id') as named
+            ) || campaign.template_id
+        )
+        and template.halted_reason is null
+) as usable
 where campaign.status = 'running'
     and campaign.finished_at is null
     -- With local delivery each row has its own hour.
@@ -65,7 +76,7 @@ where campaign.status = 'running'
         or campaign.scheduled_at is null
         or campaign.scheduled_at <= now()
     )
-    and template.halted_reason is null
+    and usable.template_ids is not null
     and not exists (
         select 1
         from ops.switches as switch
@@ -78,7 +89,8 @@ where campaign.status = 'running'
 order by campaign.launched_at, campaign.campaign_id
 
 -- list_due_of_campaigns --
--- For each cursor (a wave of a campaign), the next queued messages that may go by now.
+-- For each cursor (a wave of a campaign), the next queued messages of its templates that may go by
+-- now: each template's in the order of the index, then merged.
 select
     cursor.ordinal,
     due.message_id,
@@ -91,23 +103,31 @@ from unnest(
     %(waves)s::smallint[],
     %(after_dues)s::timestamptz[],
     %(after_ids)s::uuid[],
+    %(template_ids)s::text[],
     %(limits)s::integer[]
 ) as cursor (
-    ordinal, tenant_id, campaign_id, first_id, wave, after_due, after_id, page_size
+    ordinal, tenant_id, campaign_id, first_id, wave, after_due, after_id, template_ids, page_size
 )
 cross join lateral (
-    select m.message_id, m.not_before
-    from app.messages as m
-    where m.tenant_id = cursor.tenant_id
-        and m.campaign_id = cursor.campaign_id
-        and m.wave = cursor.wave
-        and m.state = 'queued'
-        -- Prunes the partitions of earlier weeks.
-        and m.message_id >= cursor.first_id
-        and coalesce(m.not_before, '-infinity') <= now()
-        and (coalesce(m.not_before, '-infinity'), m.message_id)
-        > (coalesce(cursor.after_due, '-infinity'), cursor.after_id)
-    order by coalesce(m.not_before, '-infinity'), m.message_id
+    select page.message_id, page.not_before
+    from unnest(cursor.template_ids::uuid[]) as template (template_id)
+    cross join lateral (
+        select m.message_id, m.not_before
+        from app.messages as m
+        where m.tenant_id = cursor.tenant_id
+            and m.campaign_id = cursor.campaign_id
+            and m.wave = cursor.wave
+            and m.template_id = template.template_id
+            and m.state = 'queued'
+            -- Prunes the partitions of earlier weeks.
+            and m.message_id >= cursor.first_id
+            and coalesce(m.not_before, '-infinity') <= now()
+            and (coalesce(m.not_before, '-infinity'), m.message_id)
+            > (coalesce(cursor.after_due, '-infinity'), cursor.after_id)
+        order by coalesce(m.not_before, '-infinity'), m.message_id
+        limit cursor.page_size
+    ) as page
+    order by coalesce(page.not_before, '-infinity'), page.message_id
     limit cursor.page_size
 ) as due
 order by cursor.ordinal, coalesce(due.not_before, '-infinity'), due.message_id

@@ -75,6 +75,47 @@ async def test_a_wave_that_is_released_later_goes_in_the_next_pass(
     assert seen == [first, later]
 
 
+async def test_a_variant_whose_template_is_halted_keeps_nothing_from_the_others(
+    world: World, session: Connection
+) -> None:
+    campaign = world.add_campaign()
+    other = halve(world, campaign)
+    a, b, c, d = world.add_messages(campaign, world.add_contacts(4))
+    world.execute(
+        "update app.messages set template_id = %s where message_id = any(%s)", other, [b, d]
+    )
+    assert await read(session, await feed_of(session)) == [a, b, c, d]
+    halt = "update app.templates set halted_reason = 'paused' where template_id = %s"
+    world.execute(halt, other)
+    assert await read(session, await feed_of(session)) == [a, c]
+    world.execute("update app.templates set halted_reason = null")
+    world.execute(halt, world.template_id)
+    assert await read(session, await feed_of(session)) == [b, d]
+    world.execute(halt, other)
+    assert await pacing.list_running_campaigns(session) == []
+
+
+def halve(world: World, campaign_id: UUID) -> UUID:
+    """Give the campaign a second arm; returns its template."""
+    other = new_id()
+    world.execute(
+        "insert into app.templates (tenant_id, template_id, waba_id, meta_template_id, name,"
+        " language, category, status, components, version_hash, synced_at)"
+        " select tenant_id, %s, waba_id, '77', 'b', language, category, status, components,"
+        " version_hash, synced_at from app.templates where template_id = %s",
+        other,
+        world.template_id,
+    )
+    arms = [{"name": "a", "percent": "50"}, {"name": "b", "percent": "50"}]
+    arms[1]["template_id"] = str(other)
+    world.execute(
+        "update app.campaigns set experiment = %s where campaign_id = %s",
+        json.dumps({"variants": arms}),
+        campaign_id,
+    )
+    return other
+
+
 async def test_a_new_pass_leaves_out_what_has_a_ticket_and_waits_a_second(
     world: World, session: Connection
 ) -> None:
@@ -120,14 +161,14 @@ async def test_what_an_operator_switched_off_gets_no_ticket(
     assert await may_send()
 
 
-@pytest.mark.parametrize("kind", ["campaign", "singles"])
+@pytest.mark.parametrize("kind", ["campaign", "singles", "halted"])
 async def test_rows_that_are_not_due_are_not_looked_at(
     world: World, session: Connection, kind: str
 ) -> None:
     """Before them in the order of ids lie 30,000 that wait: the plan reads some pages, not all."""
     campaign_id = world.add_campaign()
     (contact,) = world.add_contacts(1)
-    (pattern,) = world.add_messages(campaign_id if kind == "campaign" else None, [contact])
+    (pattern,) = world.add_messages(None if kind == "singles" else campaign_id, [contact])
     world.execute(
         "insert into app.messages (tenant_id, message_id, campaign_id, contact_id,"
         " contact_pseudonym, phone_number_id, waba_id, address, kind, template_id, category,"
@@ -137,13 +178,21 @@ async def test_rows_that_are_not_due_are_not_looked_at(
         " from app.messages, generate_series(1, 30000) where message_id = %s",
         pattern,
     )
-    world.execute("analyze app.messages")
+    if kind == "halted":
+        halted = halve(world, campaign_id)
+        world.execute("update app.templates set halted_reason = 'x' where template_id = %s", halted)
+        world.execute(
+            "update app.messages set template_id = %s, not_before = null where message_id <> %s",
+            halted,
+            pattern,
+        )
+    world.execute("vacuum analyze app.messages")
     (campaign,) = await pacing.list_running_campaigns(session)
     (number,) = await pacing.list_numbers(session)
     cursor = FeedCursor(
         campaign=campaign, wave=0, after_due=None, after_id=campaign.first_id, limit=500
     )
-    if kind == "campaign":
+    if kind != "singles":
         ((found,),) = await pacing.list_due_of_campaigns(session, [cursor])
         assert found.message_id == pattern
     else:
@@ -157,7 +206,7 @@ async def explained_buffers(
     session: Connection, kind: str, cursor: FeedCursor, number: pacing.SendingNumber
 ) -> int:
     """Pages the query touches when PostgreSQL runs it."""
-    if kind == "campaign":
+    if kind != "singles":
         query, values = (
             pacing._SQL.list_due_of_campaigns,
             {
@@ -168,6 +217,7 @@ async def explained_buffers(
                 "waves": [0],
                 "after_dues": [None],
                 "after_ids": [cursor.after_id],
+                "template_ids": ["{" + str(cursor.campaign.template_ids[0]) + "}"],
                 "limits": [500],
             },
         )
