@@ -268,6 +268,21 @@ class Conservation(Answer):
     holds: bool
 
 
+class ResidualRisk(Answer):
+    """What evidence has not settled, in messages: Meta has no idempotency key, so this is never
+    hidden.
+    """
+
+    closed_unconfirmed: int = Field(
+        description="Counted as not sent for want of any sign; some may have arrived."
+    )
+    repeated: int = Field(
+        description="Sent again after a doubt that was settled as not sent; some may arrive twice."
+    )
+    in_doubt: int = Field(description="Not settled yet.")
+    in_doubt_since: datetime | None = Field(description="Since when the oldest of them is.")
+
+
 class CampaignStats(Answer):
     """Where every message of a campaign is."""
 
@@ -281,3 +296,4 @@ class CampaignStats(Answer):
     accepted: int = Field(description="Messages Meta took, whatever came of them afterwards.")
     rate_per_second: float = Field(description="Messages taken by Meta, over the last minute.")
     seconds_left: int | None = Field(description="At that rate; null when nothing moves.")
+    residual_risk: ResidualRisk

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from api.campaigns.schemas import Campaign, CampaignStats, Conservation, ErrorCount, ReasonCount
+from api.campaigns.schemas import (
+    Campaign,
+    CampaignStats,
+    Conservation,
+    ErrorCount,
+    ReasonCount,
+    ResidualRisk,
+)
 from api.deps import Caller
 from api.dto import Answer
 from api.rows import fetch_all, fetch_known
@@ -49,6 +56,9 @@ async def stats(caller: Caller, campaign_id: UUID) -> CampaignStats:
         acceptances = await fetch_known(
             connection, _Accepted, _sql.count_acceptances, place, what="campaign"
         )
+        risk = await fetch_known(
+            connection, ResidualRisk, _sql.count_doubts, place, what="campaign"
+        )
     counts = Counter[MessageState]()
     for row in rows:
         counts[row.state] += row.messages
@@ -69,6 +79,7 @@ async def stats(caller: Caller, campaign_id: UUID) -> CampaignStats:
         accepted=acceptances.accepted,
         rate_per_second=round(rate, 2),
         seconds_left=_seconds_left(counts, rate),
+        residual_risk=risk,
     )
 
 

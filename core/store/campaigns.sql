@@ -342,6 +342,29 @@ where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
     and m.accepted_at is not null
 
+-- count_doubts --
+-- What nobody can be sure of: who may have got a message we count as not sent, and who may get, or
+-- may have got, two.
+select
+    count(*) filter (where m.reason = 'unconfirmed') as closed_unconfirmed,
+    count(*) filter (where m.state = 'in_doubt') as in_doubt,
+    min(m.in_doubt_since) filter (where m.state = 'in_doubt') as in_doubt_since,
+    count(*) filter (
+        where m.attempt_no > 1
+            and exists (
+                select 1
+                from app.message_attempts as a
+                where a.tenant_id = m.tenant_id
+                    and a.message_id = m.message_id
+                    and a.attempt_no < m.attempt_no
+                    and a.outcome in ('in_doubt', 'lease_expired')
+            )
+    ) as repeated
+from app.messages as m
+where m.tenant_id = %(tenant_id)s
+    and m.campaign_id = %(campaign_id)s
+    and (m.attempt_no > 1 or m.reason = 'unconfirmed' or m.state = 'in_doubt')
+
 -- get_campaign_parts --
 -- What a new campaign refers to, as far as the tenant has it.
 select

@@ -143,3 +143,38 @@ async def test_a_cancelled_campaign_is_not_tried_again(
         json={"dry_run": False, "expected_messages": 1},
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "campaign-state")
+
+
+async def test_what_evidence_has_not_settled_is_shown_as_a_number(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    campaign = await make_campaign(api, admin, tenant)
+    planned(admin, tenant, campaign["campaign_id"], 6)
+    ids = [row[0] for row in admin.execute("select message_id from app.messages").fetchall()]
+    admin.execute(
+        "update app.messages set state = 'failed', reason = 'unconfirmed', attempt_no = 1"
+        " where message_id = any(%s)",
+        (ids[:2],),
+    )
+    admin.execute(
+        "update app.messages set state = 'in_doubt', attempt_no = 1,"
+        " in_doubt_since = '2026-11-23T10:00:00Z' where message_id = %s",
+        (ids[2],),
+    )
+    admin.execute(
+        "update app.messages set state = 'delivered', attempt_no = 2 where message_id = any(%s)",
+        (ids[3:5],),
+    )
+    for message_id, outcome in ((ids[3], "in_doubt"), (ids[4], "throttled")):
+        admin.execute(
+            "insert into app.message_attempts (tenant_id, message_id, attempt_no, outcome,"
+            " claimed_at) values (%s, %s, 1, %s, now())",
+            (tenant.tenant_id, message_id, outcome),
+        )
+    stats = (await api.get(f"/v1/campaigns/{campaign['campaign_id']}/stats")).json()
+    assert stats["residual_risk"] == {
+        "closed_unconfirmed": 2,
+        "repeated": 1,
+        "in_doubt": 1,
+        "in_doubt_since": "2026-11-23T10:00:00Z",
+    }
