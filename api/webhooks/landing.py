@@ -25,6 +25,7 @@ MAX_BYTES_PER_COMMIT: Final = 16 * 1024 * 1024
 #: What may wait in memory for a commit; above it Meta is told to come again.
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 COMMIT_TIMEOUT_SECONDS: Final = 5.0
+_PULSE_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -41,18 +42,21 @@ class Landing:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to write; called once, inside the running loop."""
-        self._task = asyncio.create_task(self._write_for_ever(), name="landing")
+        self._tasks = [
+            asyncio.create_task(self._write_for_ever(), name="landing"),
+            asyncio.create_task(self._pulse_for_ever(), name="landing pulse"),
+        ]
 
     async def stop(self) -> None:
         """Finish the commit under way and refuse what still waits."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
         while self._waiting:
             self._waiting.popleft().landed.set_result(False)
 
@@ -72,6 +76,17 @@ class Landing:
             self._arrived.clear()
             while self._waiting:
                 await self._write(self._take())
+
+    async def _pulse_for_ever(self) -> None:
+        """Write down that we listen; where that is missing, silence proves nothing (settler)."""
+        while True:
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                    async with platform_transaction(self._pool) as connection:
+                        await connection.execute(_sql.record_pulse)
+            except (psycopg.Error, Unavailable, TimeoutError) as error:
+                _log.warning("the pulse could not be written", problem=type(error).__name__)
+            await asyncio.sleep(_PULSE_SECONDS)
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

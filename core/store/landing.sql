@@ -11,3 +11,9 @@ with bodies as (
 insert into raw.webhook_queue (body_id, received_at)
 select b.body_id, b.received_at
 from bodies as b
+
+-- record_pulse --
+-- Says that a webhook could be stored in these five seconds.
+insert into raw.landing_pulses (bucket)
+values (to_timestamp(floor(extract(epoch from clock_timestamp()) / 5) * 5))
+on conflict (bucket) do nothing

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from core.clock import utc_now
 from core.domain.ids import MessageId, PhoneNumberId, TenantId
 from core.store.database import Connection
 from core.store.queries import load
@@ -72,19 +73,38 @@ async def expire_leases(
         return await cursor.fetchall()
 
 
+async def find_listening_since(connection: Connection, *, quiet_seconds: int) -> datetime:
+    """Since when landing has listened without a gap; about now when it does not listen."""
+    values = {"quiet_seconds": quiet_seconds}
+    cursor = await connection.execute(_SQL.get_listening_since, values)
+    row = await cursor.fetchone()
+    return row[0] if row and isinstance(row[0], datetime) else utc_now()
+
+
+async def forget_pulses(connection: Connection, *, keep_seconds: int) -> int:
+    """Drop pulses older than any quiet time; returns how many."""
+    cursor = await connection.execute(_SQL.forget_pulses, {"keep_seconds": keep_seconds})
+    return cursor.rowcount
+
+
 async def list_doubts(
     connection: Connection,
     *,
+    listening_since: datetime,
     quiet_seconds: int,
     give_up_seconds: int,
     after: Doubt | None,
     limit: int,
 ) -> list[Doubt]:
-    """Doubts older than the quiet time, the oldest first, one page after another."""
+    """Doubts older than the quiet time, the oldest first, one page after another.
+
+    None before the quiet time has passed since `listening_since`, but those that are given up.
+    """
     async with connection.cursor(row_factory=class_row(Doubt)) as cursor:
         await cursor.execute(
             _SQL.list_doubts,
             {
+                "listening_since": listening_since,
                 "quiet_seconds": quiet_seconds,
                 "give_up_seconds": give_up_seconds,
                 "after_at": after.in_doubt_since if after else _LONG_AGO,

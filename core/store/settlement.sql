@@ -64,6 +64,34 @@ select
     coalesce(m.reason = 'quarantined', false) as is_poison
 from moved as m
 
+-- get_listening_since --
+-- Since when landing has listened without a gap, as far as the quiet time looks back; now, when it
+-- does not listen. A gap is a bucket of five seconds without a pulse.
+with pulses as (
+    select
+        p.bucket,
+        lag(p.bucket) over (order by p.bucket) as before
+    from raw.landing_pulses as p
+    where p.bucket > now() - make_interval(secs => %(quiet_seconds)s + 60)
+)
+
+select
+    case
+        when max(p.bucket) < now() - interval '15 seconds' then now()
+        else coalesce(
+            max(p.bucket) filter (
+                where p.before is null or p.bucket - p.before > interval '5 seconds'
+            ),
+            now()
+        )
+    end as listening_since
+from pulses as p
+
+-- forget_pulses --
+-- Drops pulses that no doubt looks back to.
+delete from raw.landing_pulses
+where bucket < now() - make_interval(secs => %(keep_seconds)s)
+
 -- list_doubts --
 -- Messages in doubt for the quiet time and longer, with what decides about them.
 -- cross-tenant: one settler serves every tenant
@@ -86,8 +114,14 @@ select
 from app.messages as m
 where m.state = 'in_doubt'
     and m.in_doubt_since < now() - make_interval(secs => %(quiet_seconds)s)
-    -- Silence is Meta's only when we have listened: a body that was received in the quiet time and
-    -- still waits for the applier may be the very proof.
+    -- Silence is Meta's only when we have listened. While nobody could reach us Meta kept what it
+    -- had to say, and says it later: the quiet time begins anew with every gap in the pulses.
+    and (
+        %(listening_since)s::timestamptz < now() - make_interval(secs => %(quiet_seconds)s)
+        or m.in_doubt_since < now() - make_interval(secs => %(give_up_seconds)s)
+    )
+    -- A body that was received in the quiet time and still waits for the applier may be the very
+    -- proof.
     and m.in_doubt_since + make_interval(secs => %(quiet_seconds)s) <= (
         select coalesce(min(q.received_at), 'infinity')
         from raw.webhook_queue as q

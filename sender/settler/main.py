@@ -74,6 +74,9 @@ class Rounds:
         if time.monotonic() - self._prune_at >= _PRUNE_SECONDS:
             async with platform_transaction(self._pool) as connection:
                 await dispatch.prune_limits(connection)
+                await settlement.forget_pulses(
+                    connection, keep_seconds=2 * self._settings.in_doubt_quiet_seconds + 3_600
+                )
             self._prune_at = time.monotonic()
         if time.monotonic() - self._gates_at >= _GATE_SECONDS:
             await ask_gates(self._pool)

@@ -48,6 +48,9 @@ async def _settle_doubts(settings: Settings, pool: Pool) -> int:
         async with platform_transaction(pool) as connection:
             page = await settlement.list_doubts(
                 connection,
+                listening_since=await settlement.find_listening_since(
+                    connection, quiet_seconds=settings.in_doubt_quiet_seconds
+                ),
                 quiet_seconds=settings.in_doubt_quiet_seconds,
                 give_up_seconds=settings.in_doubt_give_up_seconds,
                 after=page[-1] if page else None,

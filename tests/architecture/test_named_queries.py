@@ -12,6 +12,7 @@ NOUNS = sorted(path.stem for path in FOLDER.glob("*.sql"))
 TENANTLESS = {
     "raw.webhook_bodies",
     "raw.webhook_queue",
+    "raw.landing_pulses",
     "billing.rate_card_files",
     "billing.meta_rates",
     "billing.market_map",

@@ -43,6 +43,7 @@ def in_doubt(world: World, *, category: str, since: str = "10 seconds") -> UUID:
         world.tenant_id,
         message_id,
     )
+    world.landing_listened()
     return message_id
 
 
@@ -234,3 +235,36 @@ async def test_silence_is_no_evidence_while_a_body_of_the_quiet_time_waits_for_t
     world.execute("delete from raw.webhook_queue")
     await settle(impatient, pool)
     assert state_of(world, message_id) == ("queued", None)
+
+
+async def test_silence_is_no_evidence_of_a_time_in_which_nobody_could_reach_us(
+    world: World, database: Settings, pool: Pool
+) -> None:
+    """Doubled in a run of kills: the API was away, and Meta's word came after the quiet time."""
+    patient = database.model_copy(update={"in_doubt_quiet_seconds": 60})
+    message_id = in_doubt(world, category="utility", since="70 seconds")
+    add_controls(world, heard=20)
+    world.execute(
+        "delete from raw.landing_pulses"
+        " where bucket between now() - interval '40 seconds' and now() - interval '20 seconds'"
+    )
+    await settle(patient, pool)
+    assert state_of(world, message_id) == ("in_doubt", None)
+    # A quiet time after the gap, without another one, is evidence.
+    world.execute("delete from raw.landing_pulses")
+    world.landing_listened(seconds=65)
+    await settle(patient, pool)
+    assert state_of(world, message_id) == ("queued", None)
+
+
+async def test_silence_is_no_evidence_while_landing_does_not_listen(
+    world: World, impatient: Settings, pool: Pool
+) -> None:
+    message_id = in_doubt(world, category="marketing")
+    add_controls(world, heard=20)
+    world.execute("delete from raw.landing_pulses where bucket > now() - interval '20 seconds'")
+    await settle(impatient, pool)
+    assert state_of(world, message_id) == ("in_doubt", None)
+    world.execute("delete from raw.landing_pulses")
+    await settle(impatient, pool)
+    assert state_of(world, message_id) == ("in_doubt", None)

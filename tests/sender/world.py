@@ -89,6 +89,16 @@ class World:
         )
         return self
 
+    def landing_listened(self, *, seconds: int = 120, until: int = 0) -> None:
+        """Pulses of a landing that listened from `seconds` ago until `until` seconds ago."""
+        self.execute(
+            "insert into raw.landing_pulses (bucket)"
+            " select to_timestamp(floor(extract(epoch from now()) / 5) * 5 - n * 5)"
+            " from generate_series(%s, %s) as n on conflict do nothing",
+            until // 5,
+            seconds // 5,
+        )
+
     def add_contacts(self, count: int, *, first: int = 0, **columns: Any) -> list[UUID]:
         """People with Brazilian mobiles, on the list."""
         ids = [new_id() for _ in range(count)]
