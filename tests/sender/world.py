@@ -94,7 +94,7 @@ class World:
         self.execute(
             "insert into raw.landing_pulses (bucket)"
             " select to_timestamp(floor(extract(epoch from now()) / 5) * 5 - n * 5)"
-            " from generate_series(%s, %s) as n on conflict do nothing",
+            " from generate_series(%s::integer, %s::integer) as n on conflict do nothing",
             until // 5,
             seconds // 5,
         )
