@@ -7,9 +7,10 @@ don't know the fate is never repeated by this module.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ def open_session(*, max_connections: int, timeout_seconds: float) -> aiohttp.Cli
     `timeout_seconds` is the whole call's, that wait included: a lease on a message must outlast it.
     Redirects and the environment's proxies aren't followed, and no cookie is kept.
     """
-    connector = aiohttp.TCPConnector(
+    connector = _WatchedConnector(
         limit=max_connections,
         limit_per_host=max_connections,
         ttl_dns_cache=60,
@@ -67,18 +68,15 @@ def open_session(*, max_connections: int, timeout_seconds: float) -> aiohttp.Cli
     )
     timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=min(10.0, timeout_seconds))
     return aiohttp.ClientSession(
-        connector=connector,
-        timeout=timeout,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=[_trace_connections()],
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
     )
 
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a call has come. Untraced sessions (not from `open_session`) leave it unknown."""
+    """How far a call has come. Sessions that are not from `open_session` leave it unknown."""
 
-    traced: bool = False
+    watched: bool = False
     connected: bool = False
     before_bytes: Callable[[], None] | None = None
 
@@ -89,20 +87,31 @@ class _Progress:
         self.connected = True
 
 
-def _trace_connections() -> aiohttp.TraceConfig:
-    """Notes, for each call, that a connection stood: from then on bytes may have left."""
+_progress: ContextVar[_Progress | None] = ContextVar("progress of a call", default=None)
 
-    async def connected(
-        _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
-    ) -> None:
-        progress = context.trace_request_ctx
-        if isinstance(progress, _Progress):
-            progress.connect()
 
-    config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(connected)
-    config.on_connection_reuseconn.append(connected)
-    return config
+class _WatchedConnector(aiohttp.TCPConnector):
+    """Tells a call that it has got its connection, new or kept alive, before a byte is written.
+
+    aiohttp's own trace hooks say the same at a third of a send's CPU time (measured 2026-11-23).
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the overridden method has it
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        progress = _progress.get()
+        if progress is not None:
+            try:
+                progress.connect()
+            except BaseException:
+                # Nobody will use it: it goes back unused.
+                connection.release()
+                raise
+        return connection
 
 
 class CloudApi:
@@ -228,8 +237,9 @@ class CloudApi:
         before_bytes: Callable[[], None] | None = None,
         form: aiohttp.FormData | None = None,
     ) -> "_Answer":
-        # A session of `open_session` has our hooks, and no other.
-        progress = _Progress(traced=bool(self._session.trace_configs), before_bytes=before_bytes)
+        watched = isinstance(self._session.connector, _WatchedConnector)
+        progress = _Progress(watched=watched, before_bytes=before_bytes)
+        _progress.set(progress)
         headers = self._headers if body is None else {**self._headers, **_JSON_BODY}
         request = self._session.request(
             method,
@@ -238,7 +248,6 @@ class CloudApi:
             data=form if body is None else orjson.dumps(body),
             headers=headers,
             allow_redirects=False,
-            trace_request_ctx=progress,
         )
         with _Translated(progress):
             async with request as response:
@@ -290,7 +299,7 @@ def _is_before_bytes(error: BaseException, progress: _Progress) -> bool:
     out of time while it waited for one. A kept-alive connection that the peer closed can't be told
     apart from one closed after reading the request: that is `after`.
     """
-    if progress.traced:
+    if progress.watched:
         return not progress.connected
     return isinstance(
         error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
