@@ -126,8 +126,6 @@ class ChangeCampaign(Request):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_times(self.scheduled_at, self.scheduled_local)
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty_change", "name at least one thing to change")
         return self
 
 

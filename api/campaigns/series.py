@@ -26,7 +26,7 @@ from api.campaigns.series_schemas import (
     UpcomingOccurrences,
 )
 from api.campaigns.service import check_parts
-from api.campaigns.times import start_time, tenant_zone
+from api.campaigns.times import check_something_changes, start_time, tenant_zone
 from api.deps import Caller
 from api.dto import Answer, Page
 from api.pagination import Pager
@@ -151,6 +151,7 @@ async def change_series(caller: Caller, series_id: UUID, wanted: ChangeSeries) -
     place = _place(caller, series_id)
     async with caller.transaction() as connection:
         before = await _locked(connection, place)
+        check_something_changes(wanted)
         if wanted.starts_local not in (None, before.starts_at):
             await _check_start(connection, caller, wanted.starts_local)
         after = _merged(before, wanted)

@@ -130,12 +130,6 @@ class ChangeSeries(Request):
     lead_minutes: LeadMinutes | None = None
     max_lateness_minutes: LatenessMinutes | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty_change", "name at least one thing to change")
-        return self
-
 
 class ApproveSeries(Request):
     """The series that was read and is approved."""

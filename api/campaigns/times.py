@@ -5,6 +5,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel
+
 from api.campaigns.schemas import Campaign, ChangeCampaign
 from api.deps import Caller
 from api.dto import Answer
@@ -58,6 +60,7 @@ async def change_campaign(caller: Caller, campaign_id: UUID, wanted: ChangeCampa
     place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
     async with caller.transaction() as connection:
         before = await fetch_known(connection, Campaign, _sql.get_campaign, place, what="campaign")
+        check_something_changes(wanted)
         after = await _merged(connection, caller, before, wanted)
         moved = (before.scheduled_at, before.local_delivery) != (
             after["scheduled_at"],
@@ -78,6 +81,12 @@ async def change_campaign(caller: Caller, campaign_id: UUID, wanted: ChangeCampa
             extra={"status_now": campaign.state},
         )
     return campaign
+
+
+def check_something_changes(wanted: BaseModel) -> None:
+    """Raise InvalidInput when a change names nothing; ask after the thing has been found."""
+    if not wanted.model_fields_set:
+        raise InvalidInput("name at least one thing to change")
 
 
 async def _merged(

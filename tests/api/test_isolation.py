@@ -133,7 +133,7 @@ async def test_the_other_tenants_ids_answer_like_ids_that_never_were(
         for method in methods:
             body = next((body for end, body in BODIES.items() if path.endswith(end)), None)
             if method == "patch":
-                body = {"name": "x"} if path.startswith("/v1/campaign") else {}
+                body = {}
             random = path.format_map(_Random())
             theirs = await api.request(method, path.format_map(ours), headers=headers, json=body)
             never = await api.request(method, random, headers=headers, json=body)
