@@ -6,7 +6,7 @@ only way to the database, already bound to that tenant.
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 from aiohttp import ClientSession
 from fastapi import Depends, Query, Request, Security
@@ -25,6 +25,9 @@ from core.domain.ids import TenantId
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.store.database import Connection, Pool, tenant_transaction
+
+#: Far above the longest of ours (a batch of an import, of a cancelled campaign): then 503.
+_TRANSACTION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,9 @@ class Caller:
 
         With `snapshot` it may only read, and all its queries see the same instant.
         """
-        return tenant_transaction(self.state.pool, self.tenant_id, snapshot=snapshot)
+        return tenant_transaction(
+            self.state.pool, self.tenant_id, snapshot=snapshot, seconds=_TRANSACTION_SECONDS
+        )
 
     def pager(self, request: Request, cursor: str | None, limit: int) -> Pager:
         """Reads and signs the cursors of one list, for this tenant and these filters only."""

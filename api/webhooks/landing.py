@@ -24,8 +24,10 @@ MAX_BODIES_PER_COMMIT: Final = 512
 MAX_BYTES_PER_COMMIT: Final = 16 * 1024 * 1024
 #: What may wait in memory for a commit; above it Meta is told to come again.
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-COMMIT_TIMEOUT_SECONDS: Final = 5.0
 _PULSE_SECONDS: Final = 2.0
+_COMMIT_SECONDS: Final = 5.0
+#: Whoever was not stored by then is told to come again, whatever the database does.
+PATIENCE_SECONDS: Final = 6.0
 
 
 @dataclass(slots=True)
@@ -58,33 +60,41 @@ class Landing:
             with suppress(asyncio.CancelledError):
                 await task
         while self._waiting:
-            self._waiting.popleft().landed.set_result(False)
+            _answer(self._waiting.popleft(), landed=False)
 
     async def land(self, body: bytes) -> bool:
-        """Whether the body is in the database now; False means that Meta must send it again."""
+        """Whether the body is in the database now; False means that Meta must send it again.
+
+        False may also be said of a body whose commit came too late: it is there twice then, and
+        each status counts once.
+        """
         if self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
             return False
         entry = _Waiting(body, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._waiting_bytes += len(body)
         self._arrived.set()
-        return await entry.landed
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await entry.landed
+        except TimeoutError:
+            return False
 
     async def _write_for_ever(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                await self._write(self._take())
+                if batch := self._take():
+                    await self._write(batch)
 
     async def _pulse_for_ever(self) -> None:
         """Write down that we listen; where that is missing, silence proves nothing (settler)."""
         while True:
             try:
-                async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-                    async with platform_transaction(self._pool) as connection:
-                        await connection.execute(_sql.record_pulse)
-            except (psycopg.Error, Unavailable, TimeoutError) as error:
+                async with platform_transaction(self._pool, seconds=_COMMIT_SECONDS) as connection:
+                    await connection.execute(_sql.record_pulse)
+            except (psycopg.Error, Unavailable) as error:
                 _log.warning("the pulse could not be written", problem=type(error).__name__)
             await asyncio.sleep(_PULSE_SECONDS)
 
@@ -94,23 +104,28 @@ class Landing:
         while self._waiting and len(batch) < MAX_BODIES_PER_COMMIT and size < MAX_BYTES_PER_COMMIT:
             entry = self._waiting.popleft()
             size += len(entry.body)
-            batch.append(entry)
+            # Whoever gave up waiting sends it again.
+            if not entry.landed.done():
+                batch.append(entry)
         self._waiting_bytes -= size
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
         landed = False
         try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-                async with platform_transaction(self._pool) as connection:
-                    await connection.execute(
-                        _sql.land_bodies, {"bodies": [entry.body for entry in batch]}
-                    )
+            async with platform_transaction(self._pool, seconds=_COMMIT_SECONDS) as connection:
+                await connection.execute(
+                    _sql.land_bodies, {"bodies": [entry.body for entry in batch]}
+                )
             landed = True
             WEBHOOKS_PER_COMMIT.observe(len(batch))
-        except (psycopg.Error, Unavailable, TimeoutError) as error:
+        except (psycopg.Error, Unavailable) as error:
             _log.error("webhooks could not be stored", count=len(batch), exc_info=error)
         finally:
             for entry in batch:
-                if not entry.landed.done():
-                    entry.landed.set_result(landed)
+                _answer(entry, landed=landed)
+
+
+def _answer(entry: _Waiting, *, landed: bool) -> None:
+    if not entry.landed.done():
+        entry.landed.set_result(landed)

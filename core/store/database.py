@@ -1,7 +1,10 @@
 """Pools and transactions: opened at the edge, never held across a network call."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import psycopg
@@ -14,6 +17,9 @@ Connection = psycopg.AsyncConnection[tuple[object, ...]]
 Pool = AsyncConnectionPool[Connection]
 _FROZEN_SECONDS: Final = 60
 """A transaction in which nothing happened for so long belongs to a process that froze."""
+_CONNECT_SECONDS: Final = 5
+_CHECK_SECONDS: Final = 2.0
+"""A connection that says nothing for so long to an empty query is given up before its use."""
 
 
 @asynccontextmanager
@@ -27,6 +33,7 @@ async def open_pool(
     """
     pool: Pool = AsyncConnectionPool(
         dsn,
+        kwargs={"connect_timeout": _CONNECT_SECONDS},
         min_size=min_size,
         max_size=max_size,
         timeout=5.0,
@@ -36,7 +43,7 @@ async def open_pool(
         reconnect_timeout=5.0,
         max_idle=300.0,
         configure=_guard,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         open=False,
         name=name,
     )
@@ -55,14 +62,17 @@ async def open_pool(
 
 @asynccontextmanager
 async def tenant_transaction(
-    pool: Pool, tenant_id: TenantId, *, snapshot: bool = False
+    pool: Pool, tenant_id: TenantId, *, snapshot: bool = False, seconds: float | None = None
 ) -> AsyncIterator[Connection]:
     """One transaction that sees one tenant's rows only; with `snapshot`, all of one instant.
+
+    After `seconds` it ends as if the server had gone: its statement, or its commit, raises
+    psycopg.OperationalError.
 
     The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a
     pooled connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
     """
-    async with _connection(pool) as connection, connection.transaction():
+    async with _connection(pool, seconds) as connection, connection.transaction():
         if snapshot:
             # Must come before the transaction's first query, which is the one below.
             await connection.execute("set transaction isolation level repeatable read, read only")
@@ -73,20 +83,27 @@ async def tenant_transaction(
 
 
 @asynccontextmanager
-async def platform_transaction(pool: Pool) -> AsyncIterator[Connection]:
+async def platform_transaction(
+    pool: Pool, *, seconds: float | None = None
+) -> AsyncIterator[Connection]:
     """One transaction of a role that serves every tenant (worker, data, operator).
 
-    Its queries name the tenant themselves; row-level security gives such a role all rows.
+    Its queries name the tenant themselves; row-level security gives such a role all rows. `seconds`
+    as in tenant_transaction.
     """
-    async with _connection(pool) as connection, connection.transaction():
+    async with _connection(pool, seconds) as connection, connection.transaction():
         yield connection
 
 
 @asynccontextmanager
-async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+async def _connection(pool: Pool, seconds: float | None) -> AsyncIterator[Connection]:
     try:
         async with pool.connection() as connection:
-            yield connection
+            if seconds is None:
+                yield connection
+                return
+            with _cut_after(connection, seconds):
+                yield connection
     except (
         PoolTimeout,
         psycopg.errors.AdminShutdown,
@@ -94,6 +111,32 @@ async def _connection(pool: Pool) -> AsyncIterator[Connection]:
         psycopg.errors.IdleInTransactionSessionTimeout,
     ) as error:
         raise Unavailable("the database does not answer in time; nothing was written") from error
+
+
+@contextmanager
+def _cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Shut the socket when the block takes longer: a frozen server then looks like one that left.
+
+    Cancelling the task instead would wait for that server once more: psycopg asks it to cancel
+    the query and to confirm it, for up to ten seconds (3.3.9).
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line, suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    """Raise psycopg.OperationalError unless the server answers; the pool takes another then."""
+    with _cut_after(connection, _CHECK_SECONDS):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def _guard(connection: Connection) -> None:
@@ -104,6 +147,12 @@ async def _guard(connection: Connection) -> None:
     170 ms for a look into an empty queue (PostgreSQL 15, 2026-11-23).
     """
     await connection.set_autocommit(True)
+    with _cut_after(connection, _CONNECT_SECONDS):
+        await _set_limits(connection)
+    await connection.set_autocommit(False)
+
+
+async def _set_limits(connection: Connection) -> None:
     await connection.execute(
         "select set_config('idle_in_transaction_session_timeout', %s, false),"
         " set_config('tcp_keepalives_idle', '10', false),"
@@ -113,4 +162,3 @@ async def _guard(connection: Connection) -> None:
         (f"{_FROZEN_SECONDS}s",),
         prepare=False,
     )
-    await connection.set_autocommit(False)
