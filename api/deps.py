@@ -6,7 +6,7 @@ only way to the database, already bound to that tenant.
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 from aiohttp import ClientSession
 from fastapi import Depends, Query, Request, Security
@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from api.auth import Authenticator, Credential
+from api.auth import TRANSACTION_SECONDS, Authenticator, Credential
 from api.pagination import Pager
 from api.problems import Problem
 from api.scopes import Scope
@@ -25,9 +25,6 @@ from core.domain.ids import TenantId
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.store.database import Connection, Pool, tenant_transaction
-
-#: Far above the longest of ours (a batch of an import, of a cancelled campaign): then 503.
-_TRANSACTION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,7 @@ class Caller:
         With `snapshot` it may only read, and all its queries see the same instant.
         """
         return tenant_transaction(
-            self.state.pool, self.tenant_id, snapshot=snapshot, seconds=_TRANSACTION_SECONDS
+            self.state.pool, self.tenant_id, snapshot=snapshot, seconds=TRANSACTION_SECONDS
         )
 
     def pager(self, request: Request, cursor: str | None, limit: int) -> Pager:

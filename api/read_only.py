@@ -19,6 +19,7 @@ from core.store.database import Pool, platform_transaction
 from core.store.switches import read_only_until
 
 _FRESH_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 5.0
 _LONGEST_RETRY_SECONDS: Final = 300
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED: Final = frozenset({"/v1/login"})
@@ -58,7 +59,7 @@ class ReadOnly:
         if pool is not None and at - self._looked_at >= _FRESH_SECONDS:
             self._looked_at = at
             try:
-                async with platform_transaction(pool) as connection:
+                async with platform_transaction(pool, seconds=_LOOK_SECONDS) as connection:
                     self._until = await read_only_until(connection)
             except (Unavailable, psycopg.OperationalError) as error:
                 # The change itself meets the same database and answers 503 for it.

@@ -198,7 +198,7 @@ async def test_postgresql_slow_makes_the_api_answer_503_and_no_webhook_is_acknow
     api: httpx.AsyncClient, admin: Admin, tenant: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.webhooks.landing._COMMIT_SECONDS", 0.5)
-    monkeypatch.setattr("api.deps._TRANSACTION_SECONDS", 0.5)
+    monkeypatch.setattr("api.deps.TRANSACTION_SECONDS", 0.5)
     wanted = {"name": "news"}
     with admin.transaction():
         # Whoever writes waits for this, as on a disk that hardly moves.
