@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,9 @@ class Stage:
         assert self._postmaster is not None
         every_core = sorted(os.sched_getaffinity(0))
         for process in (self._postmaster, *self._postmaster.children(recursive=True)):
-            process.cpu_affinity(every_core)
+            # A backend may end while it is being asked.
+            with suppress(psutil.NoSuchProcess):
+                process.cpu_affinity(every_core)
 
     def database(self) -> Settings:
         """A fresh, migrated database on the embedded PostgreSQL."""
