@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import kombu
+from amqp.exceptions import MessageNacked
 from kombu.exceptions import KombuError, OperationalError
 
 from core.broker.envelopes import Ticket, write_ticket
@@ -71,6 +72,8 @@ def broker_errors(connection: kombu.Connection) -> tuple[type[Exception], ...]:
         KombuError,
         OperationalError,
         OSError,
+        # A full queue refuses the publish: its confirm is a no, of no other class.
+        MessageNacked,
     )
 
 

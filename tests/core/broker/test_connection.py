@@ -94,6 +94,37 @@ def test_an_unroutable_message_is_an_error_on_rabbitmq(rabbitmq_url: str) -> Non
         publisher._send(b"{}", exchange="carteiro", routing_key="nowhere")
 
 
+def publish_until_refused(publisher: TicketPublisher) -> None:
+    for _ in range(50):
+        publisher._send(b"x", exchange="carteiro", routing_key="test.full")
+
+
+def test_a_full_queue_on_rabbitmq_is_an_error_like_any_other_of_the_broker(
+    rabbitmq_url: str,
+) -> None:
+    settings = make_settings(broker_url=rabbitmq_url)
+    full = kombu.Queue(
+        "carteiro.test.full",
+        exchange=kombu.Exchange("carteiro", type="direct", durable=True, delivery_mode=2),
+        routing_key="test.full",
+        durable=True,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-max-length": 1,
+            "x-overflow": "reject-publish",
+        },
+    )
+    with connect(settings) as connection, TicketPublisher(settings) as publisher:
+        declare(connection)
+        full(connection.default_channel).declare()
+        try:
+            # How many still fit is the broker's affair; that it says no at last is ours.
+            with pytest.raises(BrokerUnavailable):
+                publish_until_refused(publisher)
+        finally:
+            full(connection.default_channel).delete()
+
+
 def test_the_ticket_queue_leaves_nothing_to_rabbitmq_s_defaults() -> None:
     arguments = topology(durable_quorum=True).tickets.queue_arguments
     assert arguments == {
