@@ -194,11 +194,9 @@ async def release_claims(
         return await cursor.fetchall()
 
 
-async def prune_limits(connection: Connection) -> int:
-    """Forget what the pair and portfolio limits no longer need; returns rows deleted."""
-    paces = await connection.execute(_SQL.prune_paces)
-    reach = await connection.execute(_SQL.prune_reach)
-    return paces.rowcount + reach.rowcount
+async def prune_paces(connection: Connection) -> int:
+    """Forget what the pair limit no longer needs; returns rows deleted."""
+    return (await connection.execute(_SQL.prune_paces)).rowcount
 
 
 async def link_identities(

@@ -711,12 +711,6 @@ from moved as m
 delete from app.pair_paces
 where paid_until < now() - interval '1 minute'
 
--- prune_reach --
--- Forgets whom a portfolio reached before the moving day.
--- cross-tenant: one settler serves every tenant
-delete from app.portfolio_reach
-where reached_at < now() - interval '25 hours'
-
 -- link_identities --
 -- Remembers addresses Meta answered with; an address that belongs to somebody never moves.
 insert into app.contact_identities (tenant_id, kind, value, contact_id)

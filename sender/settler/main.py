@@ -73,7 +73,7 @@ class Rounds:
             self._expiry_at = time.monotonic()
         if time.monotonic() - self._prune_at >= _PRUNE_SECONDS:
             async with platform_transaction(self._pool) as connection:
-                await dispatch.prune_limits(connection)
+                await dispatch.prune_paces(connection)
                 await settlement.forget_pulses(
                     connection, keep_seconds=2 * self._settings.in_doubt_quiet_seconds + 3_600
                 )
