@@ -1,6 +1,6 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos-crash check bench format clean
+.PHONY: help setup demo up test chaos-crash check bench openapi format clean
 
 BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest or to the benchmarks, e.g.
@@ -38,6 +38,7 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests functions
 	$(PARSE_ENV) $(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster definitions validate -m orchestration.definitions
+	$(BIN)/python -m tests.contracts
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
 
 chaos-crash: setup  ## Kill every program 200 times, both brokers (20 min); ARGS="--kills 40 --seed 1"
@@ -45,6 +46,9 @@ chaos-crash: setup  ## Kill every program 200 times, both brokers (20 min); ARGS
 
 bench: setup  ## Measure against targets and peers; ARGS=--json, ARGS="--only worker"
 	@$(BIN)/python -m tests.load $(ARGS)
+
+openapi: setup  ## Write docs/api/openapi-<version>.json from the code (docs/versioning.md)
+	@$(BIN)/carteiro openapi --write docs/api
 
 format: setup  ## Format Python and fix what can be fixed
 	$(BIN)/ruff check --fix-only .

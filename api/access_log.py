@@ -7,19 +7,17 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from api.draining import Draining, closing
+from api.further_headers import further_headers
 from api.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from core.domain.ids import new_id
+from api.request_id import request_id_of
+from api.security_headers import SECURITY_HEADERS, of_scheme
 from core.logs import get_logger
 
 _log = get_logger(__name__)
 
-_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-)
 _NO_STORE: Final = (b"cache-control", b"no-store")
-_QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+_QUIET: Final = frozenset({"/health/live", "/health/ready", "/health/startup", "/metrics"})
 
 
 class AccessLog:
@@ -37,7 +35,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = scope["request_id"] = str(new_id())
+        request_id = scope["request_id"] = request_id_of(scope)
         # Each request is a task of its own: what is bound here ends with it.
         clear_contextvars()
         bind_contextvars(request_id=request_id)
@@ -47,11 +45,14 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(message["headers"], request_id)
+                headers = [*message["headers"], *further_headers(scope), *of_scheme(scope)]
+                message["headers"] = _completed(headers, request_id)
             await send(message)
 
+        draining: Draining = scope["app"].state.draining
+        answer = closing(send_with_headers) if draining.is_on else send_with_headers
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, answer)
         finally:
             self._record(scope, status, time.perf_counter() - started)
 
@@ -75,7 +76,7 @@ class AccessLog:
 
 def _completed(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in headers}
-    extra = [header for header in _HEADERS if header[0] not in names]
+    extra = [header for header in SECURITY_HEADERS if header[0] not in names]
     if b"cache-control" not in names:
         extra.append(_NO_STORE)
     return [*headers, *extra, (b"x-request-id", request_id.encode())]

@@ -1,22 +1,19 @@
 """Who is calling: API keys of machines, access tokens of people."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
 from api.dto import Answer
 from api.problems import Problem
 from api.rows import execute, fetch_one
 from api.scopes import SCOPES_BY_ROLE, Role, Scope
-from api.tokens import LIFETIME, TokenKeys
+from api.signing_keys import SigningKeys
+from api.tokens import AccessToken
 from core.clock import Clock
-from core.domain.ids import ApiKeyId, TenantId, UserId
+from core.domain.ids import ApiKeyId, TenantId
 from core.errors import Unauthenticated
 from core.secrets import api_key_matches, api_key_prefix
 from core.store.database import Pool, platform_transaction, tenant_transaction
@@ -27,11 +24,8 @@ _KEY_BRAND: Final = "ctr_live_"
 _TOUCH_EVERY_SECONDS: Final = 60.0
 #: Far above the longest of ours (a batch of an import, of a cancelled campaign): then 503.
 TRANSACTION_SECONDS: Final = 30.0
-#: Each check takes about 64 MiB; more at once than cores only adds memory.
-_PASSWORD_CHECKS_AT_ONCE: Final = 2
 _MAX_TOUCHED: Final = 10_000
 _BAD_CREDENTIAL: Final = "the credential isn't valid"
-_BAD_LOGIN: Final = "the tenant, the address or the password is wrong"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +34,13 @@ class Credential:
 
     tenant_id: TenantId
     subject: str
+    #: The person behind it: who signed in, or who made the key. An operator's key is its own.
+    person: str
     scopes: frozenset[Scope]
+    #: Of a person who signed in.
+    token: AccessToken | None = None
+    #: Of a key that ends.
+    expires_at: datetime | None = None
 
 
 class _KeyRow(Answer):
@@ -51,6 +51,28 @@ class _KeyRow(Answer):
     expires_at: datetime | None
     revoked_at: datetime | None
     tenant_status: str
+    maker_id: UUID | None
+    root_key_id: UUID | None
+    maker_role: Role | None
+    maker_status: str | None
+
+    @property
+    def person(self) -> str:
+        """Who answers for the key."""
+        if self.maker_id is not None:
+            return f"user:{self.maker_id}"
+        return f"api_key:{self.root_key_id or self.api_key_id}"
+
+    @property
+    def allowed(self) -> frozenset[Scope]:
+        """What the key was given, as far as its maker may do it now."""
+        given = frozenset(scope for scope in Scope if scope in self.scopes)
+        return given if self.maker_role is None else given & SCOPES_BY_ROLE[self.maker_role]
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it was revoked, has expired, or its maker is suspended or has left."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return self.revoked_at is not None or expired or self.maker_status not in {None, "active"}
 
 
 class _AccessRow(Answer):
@@ -59,26 +81,13 @@ class _AccessRow(Answer):
     tenant_status: str
 
 
-class _LoginRow(Answer):
-    tenant_id: UUID
-    user_id: UUID
-    password_hash: str
-    role: Role
-    user_status: str
-    tenant_status: str
-
-
 class Authenticator:
     """Checks credentials against the database on every call: a revocation acts at once."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, keys: SigningKeys) -> None:
         self._pool = pool
         self._clock = clock
-        self._keys = TokenKeys()
-        self._hasher = PasswordHasher()
-        # Unknown people cost the same time as known ones with a wrong password.
-        self._nobody = self._hasher.hash("nobody has this password")
-        self._password_checks = asyncio.Semaphore(_PASSWORD_CHECKS_AT_ONCE)
+        self._keys = keys
         self._touched: dict[UUID, float] = {}
 
     async def authenticate(self, bearer: str) -> Credential:
@@ -87,45 +96,28 @@ class Authenticator:
             return await self._by_api_key(bearer)
         return await self._by_token(bearer)
 
-    async def log_in(self, slug: str, email: str, password: str) -> tuple[str, int]:
-        """An access token and its life in seconds; one message and one time for every failure."""
-        async with platform_transaction(self._pool, seconds=TRANSACTION_SECONDS) as connection:
-            row = await fetch_one(
-                connection, _LoginRow, _sql.find_login, {"slug": slug, "email": email}
-            )
-        async with self._password_checks:
-            matches = await asyncio.to_thread(
-                self._password_matches, row.password_hash if row else self._nobody, password
-            )
-        if row is None or not matches or row.user_status != "active":
-            raise Unauthenticated(_BAD_LOGIN)
-        _require_active(row.tenant_status)
-        token = self._keys.issue(
-            TenantId(row.tenant_id), UserId(row.user_id), now=self._clock.now()
-        )
-        return token, int(LIFETIME.total_seconds())
-
     async def _by_api_key(self, plaintext: str) -> Credential:
         prefix = api_key_prefix(plaintext)
         if prefix is None:
             raise Unauthenticated(_BAD_CREDENTIAL)
         async with platform_transaction(self._pool, seconds=TRANSACTION_SECONDS) as connection:
-            row = await fetch_one(connection, _KeyRow, _sql.find_api_key, {"prefix": prefix})
+            row = await fetch_one(connection, _KeyRow, _sql.find_credential, {"prefix": prefix})
         if row is None or not api_key_matches(plaintext, row.key_hash):
             raise Unauthenticated(_BAD_CREDENTIAL)
-        expired = row.expires_at is not None and row.expires_at <= self._clock.now()
-        if row.revoked_at is not None or expired:
+        if row.is_over(self._clock.now()):
             raise Unauthenticated(_BAD_CREDENTIAL)
         _require_active(row.tenant_status)
         await self._touch(TenantId(row.tenant_id), ApiKeyId(row.api_key_id))
         return Credential(
             tenant_id=TenantId(row.tenant_id),
             subject=f"api_key:{row.api_key_id}",
-            scopes=frozenset(scope for scope in Scope if scope in row.scopes),
+            person=row.person,
+            scopes=row.allowed,
+            expires_at=row.expires_at,
         )
 
     async def _by_token(self, token: str) -> Credential:
-        who = self._keys.read(token, now=self._clock.now())
+        who = await self._keys.read(token)
         if who is None:
             raise Unauthenticated(_BAD_CREDENTIAL)
         async with tenant_transaction(
@@ -134,8 +126,13 @@ class Authenticator:
             row = await fetch_one(
                 connection,
                 _AccessRow,
-                _sql.get_user_access,
-                {"tenant_id": who.tenant_id, "user_id": who.user_id},
+                _sql.get_session_access,
+                {
+                    "tenant_id": who.tenant_id,
+                    "user_id": who.user_id,
+                    "session_id": who.session_id,
+                    "now": self._clock.now(),
+                },
             )
         if row is None or row.user_status != "active":
             raise Unauthenticated(_BAD_CREDENTIAL)
@@ -143,7 +140,9 @@ class Authenticator:
         return Credential(
             tenant_id=who.tenant_id,
             subject=f"user:{who.user_id}",
+            person=f"user:{who.user_id}",
             scopes=SCOPES_BY_ROLE[row.role],
+            token=who,
         )
 
     async def _touch(self, tenant_id: TenantId, api_key_id: ApiKeyId) -> None:
@@ -162,12 +161,6 @@ class Authenticator:
                 _sql.touch_api_key,
                 {"tenant_id": tenant_id, "api_key_id": api_key_id},
             )
-
-    def _password_matches(self, stored: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return False
 
 
 def _require_active(tenant_status: str) -> None:

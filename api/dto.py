@@ -6,10 +6,18 @@ lone surrogate is refused, so that nothing that reaches a rule or PostgreSQL is 
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -30,6 +38,9 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: Members that change without anybody changing the thing; see `api.etags`.
+    moving: ClassVar[frozenset[str]] = frozenset()
+
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -43,7 +54,7 @@ class Page(Answer, Generic[Item]):
     )
 
 
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
     """PostgreSQL's text holds neither NUL nor half of a surrogate pair."""
     if "\x00" in value:
         raise PydanticCustomError("nul_character", "NUL characters are not allowed")
@@ -52,7 +63,8 @@ def _storable(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """One line with something in it."""
     if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
         raise PydanticCustomError("control_character", "control characters are not allowed")
     if not value.strip():
@@ -75,15 +87,20 @@ def _id_text(value: object) -> object:
 
 Id = Annotated[UUID, BeforeValidator(_id_text), Field(strict=False)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
-Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=4096), AfterValidator(storable)]
 Line = Annotated[
-    str, Field(min_length=1, max_length=200), AfterValidator(_storable), AfterValidator(_one_line)
+    str, Field(min_length=1, max_length=200), AfterValidator(storable), AfterValidator(one_line)
 ]
 Name = Annotated[
-    str, Field(min_length=1, max_length=120), AfterValidator(_storable), AfterValidator(_one_line)
+    str, Field(min_length=1, max_length=120), AfterValidator(storable), AfterValidator(one_line)
 ]
 MetaId = Annotated[str, Field(pattern=r"^[0-9]{1,32}$", description="An id of Meta: digits.")]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
-AttributeValue = Annotated[str, Field(max_length=1024), AfterValidator(_storable)]
+AttributeValue = Annotated[str, Field(max_length=1024), AfterValidator(storable)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=64)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}$")]
+Phone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="As people write it; without + it belongs to the tenant's own country."),
+]

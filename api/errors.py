@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.etags import NotModified
 from api.problems import CATALOGUE, INTERNAL_ERROR, Problem, ProblemKind
 from core.errors import CarteiroError, InvalidInput, QuotaExceeded
 from core.logs import get_logger
@@ -30,6 +31,7 @@ _BY_STATUS: Final = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "body-too-slow",
     413: "body-too-large",
     415: "unsupported-media-type",
 }
@@ -71,6 +73,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Make every kind of error answer as a problem."""
     handlers: dict[type[Exception], Any] = {
         Problem: _on_problem,
+        NotModified: _on_not_modified,
         CarteiroError: _on_carteiro_error,
         RequestValidationError: _on_validation_error,
         HTTPException: _on_http_exception,
@@ -123,6 +126,10 @@ async def _on_problem(request: Request, error: Problem) -> Response:
         headers=error.headers,
         extra=error.extra,
     )
+
+
+async def _on_not_modified(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=304)
 
 
 async def _on_carteiro_error(request: Request, error: CarteiroError) -> Response:

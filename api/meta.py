@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from api.deps import Caller
 from api.dto import Answer
-from api.rows import fetch_all
+from api.rows import fetch_all, fetch_known
 from core.domain.ids import WabaId
 from core.store.accounts import open_token
+from core.store.database import Connection
 from core.store.queries import load
 from core.whatsapp.client import CloudApi
+from core.whatsapp.template_calls import TemplateCalls
 
 _sql = load("accounts")
 
@@ -22,7 +25,9 @@ class Account:
     client: CloudApi
 
 
-class _AccountRow(Answer):
+class AccountRow(Answer):
+    """An account with its sealed token."""
+
     waba_id: str
     access_token_encrypted: bytes
 
@@ -31,14 +36,29 @@ async def accounts(caller: Caller) -> AsyncIterator[Account]:
     """The tenant's accounts, read at once: no transaction is open while they are used."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
-            connection, _AccountRow, _sql.list_accounts, {"tenant_id": caller.tenant_id}
+            connection, AccountRow, _sql.list_accounts, {"tenant_id": caller.tenant_id}
         )
-    settings = caller.state.settings
     for row in rows:
-        token = open_token(caller.tenant_id, row.access_token_encrypted)
-        yield Account(
-            waba_id=WabaId(row.waba_id),
-            client=CloudApi(
-                settings.meta_base_url, settings.meta_api_version, token, caller.state.meta_session
-            ),
-        )
+        yield Account(waba_id=WabaId(row.waba_id), client=_client(CloudApi, caller, row))
+
+
+async def template_calls(caller: Caller, waba_id: str) -> TemplateCalls:
+    """What changes the templates of one account of the tenant. Raises NotFound."""
+    async with caller.transaction(snapshot=True) as connection:
+        row = await require_account(connection, caller, waba_id)
+    return _client(TemplateCalls, caller, row)
+
+
+async def require_account(connection: Connection, caller: Caller, waba_id: str) -> AccountRow:
+    """One of the tenant's accounts. Raises NotFound."""
+    place = {"tenant_id": caller.tenant_id, "waba_id": waba_id}
+    return await fetch_known(connection, AccountRow, _sql.get_account, place, what="account")
+
+
+Client = TypeVar("Client", bound=CloudApi)
+
+
+def _client(kind: type[Client], caller: Caller, row: AccountRow) -> Client:
+    settings = caller.state.settings
+    token = open_token(caller.tenant_id, row.access_token_encrypted)
+    return kind(settings.meta_base_url, settings.meta_api_version, token, caller.state.meta_session)

@@ -23,6 +23,11 @@ WEBHOOKS_PER_COMMIT: Final = Histogram(
     "Webhook bodies that shared one commit.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
-IMPORT_ROWS: Final = Counter(
-    "carteiro_import_rows", "Rows of contact imports by outcome.", ("outcome",)
+RATE_LIMITED: Final = Counter(
+    "carteiro_rate_limited", "Requests refused for their number, by class of limit.", ("limit",)
+)
+RATE_COUNTED: Final = Counter(
+    "carteiro_rate_counted",
+    "Requests counted for a rate limit, by who counted: redis, or the process itself without it.",
+    ("by",),
 )

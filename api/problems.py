@@ -28,7 +28,8 @@ _KINDS: Final = (
         "malformed-request",
         400,
         "The request can't be read",
-        "Send JSON in UTF-8 with Content-Type application/json, nested less than 100 levels deep.",
+        "Send JSON in UTF-8 with Content-Type application/json, nested at most 32 levels deep; the"
+        " detail says more.",
     ),
     _kind(
         "bad-idempotency-key",
@@ -79,6 +80,12 @@ _KINDS: Final = (
         "Accept application/json, or what the documentation of the address names.",
     ),
     _kind(
+        "body-too-slow",
+        408,
+        "The body didn't come in time",
+        "Send it without pauses: JSON within a minute, files at 16 KiB a second or faster.",
+    ),
+    _kind(
         "conflict",
         409,
         "The present state forbids it",
@@ -109,10 +116,40 @@ _KINDS: Final = (
         "Your organisation has plans approved by another person than the one who asked for them.",
     ),
     _kind(
+        "last-owner",
+        409,
+        "A tenant always has an owner",
+        "Make somebody else an owner first.",
+    ),
+    _kind(
+        "somebody-has-it",
+        409,
+        "The address belongs to somebody here",
+        "Look in GET /v1/users; who left before and comes back is invited anew.",
+    ),
+    _kind(
         "template-changed",
         409,
         "The template isn't the one that was planned",
         "Plan the campaign again, or accept the template's new version; the detail says which.",
+    ),
+    _kind(
+        "template-state",
+        409,
+        "The template's state forbids it",
+        "Read the template again; `status_now` in this answer is what it is now.",
+    ),
+    _kind(
+        "template-exists",
+        409,
+        "The account has a template of this name and language",
+        "Edit that one, or take another name; POST /v1/templates/sync shows what Meta has.",
+    ),
+    _kind(
+        "template-in-use",
+        409,
+        "Campaigns still want the template",
+        "Cancel or finish the campaigns and end the series that use it first.",
     ),
     _kind(
         "request-in-flight",
@@ -157,6 +194,12 @@ _KINDS: Final = (
         "Ask for a new one.",
     ),
     _kind(
+        "precondition-failed",
+        412,
+        "It isn't what you read any more",
+        "Read it again, look at what changed, and send the change with the new ETag in If-Match.",
+    ),
+    _kind(
         "body-too-large",
         413,
         "The body is larger than this address takes",
@@ -193,6 +236,18 @@ _KINDS: Final = (
         "Save it as CSV UTF-8; spreadsheets offer that when saving.",
     ),
     _kind(
+        "bad-workbook",
+        422,
+        "The file isn't a workbook that can be taken",
+        "Save it as XLSX without a password, or as CSV UTF-8.",
+    ),
+    _kind(
+        "too-many-rows",
+        422,
+        "The file has too many rows",
+        "Cut it: every piece with the header row.",
+    ),
+    _kind(
         "bad-csv-header",
         422,
         "The file's first row doesn't name its columns",
@@ -221,6 +276,36 @@ _KINDS: Final = (
         422,
         "The template can't be sent now",
         "Only APPROVED templates without a halt are sent; sync templates or use another.",
+    ),
+    _kind(
+        "template-refused",
+        422,
+        "Meta refuses the template",
+        "The detail is Meta's reason and `meta_code` its code; change the template and try again.",
+    ),
+    _kind(
+        "bad-invitation",
+        422,
+        "The invitation isn't valid",
+        "It was used, withdrawn or renewed, or is older than 7 days: ask for a new one.",
+    ),
+    _kind(
+        "weak-password",
+        422,
+        "The password is too easy to guess",
+        "Take 12 characters or more that are not a common password and not your name or address.",
+    ),
+    _kind(
+        "too-many-logins",
+        429,
+        "Too many failed attempts to sign in",
+        "Wait for the seconds of Retry-After. Who is signed in stays so.",
+    ),
+    _kind(
+        "rate-limited",
+        429,
+        "Too many requests in a short time",
+        "Wait for the seconds of Retry-After; the RateLimit headers say what is left.",
     ),
     _kind(
         "quota-exceeded",

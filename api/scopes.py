@@ -9,7 +9,12 @@ from typing import Final
 class Scope(StrEnum):
     """One permission; every route of the tenant API names exactly one."""
 
+    #: Of oneself: sessions, password. Every person has it.
+    ACCOUNT_OWN = "account:own"
     TENANT_READ = "tenant:read"
+    TENANT_MANAGE = "tenant:manage"
+    USERS_READ = "users:read"
+    USERS_MANAGE = "users:manage"
     API_KEYS_MANAGE = "api-keys:manage"
     NUMBERS_READ = "numbers:read"
     NUMBERS_SYNC = "numbers:sync"
@@ -19,6 +24,7 @@ class Scope(StrEnum):
     CONSENTS_WRITE = "consents:write"
     TEMPLATES_READ = "templates:read"
     TEMPLATES_SYNC = "templates:sync"
+    TEMPLATES_WRITE = "templates:write"
     CAMPAIGNS_READ = "campaigns:read"
     CAMPAIGNS_WRITE = "campaigns:write"
     CAMPAIGNS_APPROVE = "campaigns:approve"
@@ -30,6 +36,7 @@ class Scope(StrEnum):
     EXPORTS_WRITE = "exports:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_MANAGE = "webhooks:manage"
+    AUDIT_READ = "audit:read"
 
 
 class Role(StrEnum):
@@ -46,6 +53,7 @@ class Role(StrEnum):
 _ALL: Final = frozenset(Scope)
 _LOOKING: Final = frozenset(
     {
+        Scope.ACCOUNT_OWN,
         Scope.TENANT_READ,
         Scope.NUMBERS_READ,
         Scope.TEMPLATES_READ,
@@ -58,13 +66,15 @@ _PEOPLE: Final = frozenset({Scope.CONTACTS_READ, Scope.CONSENTS_READ, Scope.MESS
 SCOPES_BY_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
     {
         Role.OWNER: _ALL,
-        Role.ADMIN: _ALL,
+        # The rules that bind everybody are the owners' alone.
+        Role.ADMIN: _ALL - {Scope.TENANT_MANAGE},
         Role.MARKETER: _LOOKING
         | _PEOPLE
         | {
             Scope.CONTACTS_WRITE,
             Scope.CONSENTS_WRITE,
             Scope.TEMPLATES_SYNC,
+            Scope.TEMPLATES_WRITE,
             Scope.NUMBERS_SYNC,
             Scope.CAMPAIGNS_WRITE,
             Scope.MESSAGES_SEND,

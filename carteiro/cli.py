@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands import breakers, data, dlq, errors, explain, prices, switches, tenant_rules
+from carteiro.commands import (
+    audit,
+    breakers,
+    contract,
+    data,
+    dlq,
+    errors,
+    explain,
+    keys,
+    prices,
+    switches,
+    tenant_rules,
+)
 
 _STACK = "One machine"
 _PARTS = "Single parts"
@@ -16,7 +28,20 @@ _DATA = "Database and tenants"
 _META = "Meta's side"
 #: Typed beside a running `carteiro up`, these work on its database and servers.
 _WORK_ON_THE_RUNNING_STACK = frozenset(
-    {"alerts", "api", "db", "dlq", "doctor", "plans", "rates", "sender", "switch", "tenant"}
+    {
+        "alerts",
+        "api",
+        "audit",
+        "db",
+        "dlq",
+        "doctor",
+        "keys",
+        "plans",
+        "rates",
+        "sender",
+        "switch",
+        "tenant",
+    }
 )
 
 app = typer.Typer(
@@ -34,12 +59,15 @@ app = typer.Typer(
 # A module of carteiro.commands is loaded for every --help: it imports its rooms inside functions.
 app.add_typer(tenant_rules.app, name="tenant", rich_help_panel=_DATA)
 app.add_typer(breakers.alerts, name="alerts", rich_help_panel=_DATA)
+app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_DATA)
+app.add_typer(audit.app, name="audit", rich_help_panel=_DATA)
 app.add_typer(switches.app, name="switch", rich_help_panel=_DATA)
 app.add_typer(data.app, name="data", rich_help_panel=_DATA)
 app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
 app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)
 app.add_typer(explain.webhook, name="webhook", rich_help_panel=_META)
+app.command(rich_help_panel=_PARTS)(contract.openapi)
 app.add_typer(errors.send, name="send", rich_help_panel=_META)
 db_app = typer.Typer(no_args_is_help=True, help="Create, migrate and inspect the databases.")
 app.add_typer(db_app, name="db", rich_help_panel=_DATA)
@@ -187,20 +215,7 @@ def sandbox(
 @app.command(rich_help_panel=_PARTS)
 def api() -> None:
     """Serve the API and Meta's webhooks on CARTEIRO_API_HOST:CARTEIRO_API_PORT."""
-    import uvicorn
-
-    from core.settings import get_settings
-
-    settings = get_settings()
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
-        host=settings.api_host,
-        port=settings.api_port,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=5,
-    )
+    import_module("api.server").main()
 
 
 @app.command(rich_help_panel=_PARTS)

@@ -109,9 +109,7 @@ def _api(layout: Layout) -> Program:
         name="api",
         command=_python(
             layout,
-            *("-m", "uvicorn", "api.app:create_app", "--factory", "--host", "127.0.0.1"),
-            *("--port", str(layout.ports.api), "--no-access-log", "--log-level", "warning"),
-            *("--timeout-graceful-shutdown", "5"),
+            *("-m", "api"),
         ),
         after=("migrations",),
         health=lambda: http_answers(f"{address}/health/ready"),

@@ -221,6 +221,8 @@ class Stack:
             **shared,
             "CARTEIRO_API_PORT": str(ports.api),
             "CARTEIRO_API_BASE_URL": f"http://127.0.0.1:{ports.api}",
+            # There is no other process that requests could go to meanwhile.
+            "CARTEIRO_DRAIN_SECONDS": "0",
             "CARTEIRO_SANDBOX_PORT": str(ports.sandbox),
             "CARTEIRO_DAGSTER_PORT": str(ports.dagster),
             "CARTEIRO_DAGSTER_CODE_PORT": str(ports.code_server),

@@ -18,6 +18,7 @@ from core.whatsapp.updates import (
     EchoUpdate,
     ErrorUpdate,
     GroupUpdate,
+    HistoryUpdate,
     InboundMessage,
     PreferenceUpdate,
     Pricing,
@@ -134,6 +135,8 @@ def _facts(update: Update, body: object) -> Facts:  # noqa: C901, PLR0912 - a ca
             return _refused(update, body)
         case UnknownUpdate():
             return _other(update)
+        case HistoryUpdate():
+            return _present(update, update.field, "other", phone_number_id=update.phone_number_id)
 
 
 def _other(update: UnknownUpdate) -> Facts:

@@ -19,8 +19,8 @@ _KEYS_BY_SUBJECT: Final = {
     "the logger itself": "event timestamp level logger component pid exception dropped_keys",
     "our ids, random and without personal data": """
         tenant_id campaign_id message_id template_id export_id import_id invoice_id user_id
-        api_key_id api_key_prefix contact_id list_id ticket_id body_id run_id request_id lease_id
-        phone_number_id waba_id attempt_no""",
+        session_id api_key_id api_key_prefix contact_id list_id ticket_id body_id run_id request_id
+        lease_id phone_number_id waba_id attempt_no""",
     "what happened": """
         action actor code meta_code subcode error_code fbtrace_id http_status status state
         from_state to_state conflict reason retry retryable scope outcome exit_code signal
@@ -33,7 +33,7 @@ _KEYS_BY_SUBJECT: Final = {
         count rows bytes size attempt tries planned excluded queued sent accepted failed delivered
         updates duplicates orphans quarantined tickets messages connections seconds milliseconds
         duration_ms wait_seconds lag_seconds rate per_second limit memory_bytes started_at
-        ended_at window_start window_end due_at expected found difference checksum""",
+        ended_at window_start window_end due_at expected found difference checksum audit_head""",
 }
 ALLOWED_KEYS: Final = frozenset(key for keys in _KEYS_BY_SUBJECT.values() for key in keys.split())
 """The keys a log line may have. To add one, be sure that no value of it is about a person."""
@@ -42,6 +42,8 @@ _PLAIN_NUMBER_KEYS: Final = frozenset(
 )
 _META_ID_KEYS: Final = frozenset({"phone_number_id", "waba_id"})
 _META_ID: Final = re.compile(r"\d{14,20}", re.ASCII)
+# A copy of a chain's head is of use only whole: its place, and a digest of everything before it.
+_AUDIT_HEAD: Final = re.compile(r"\d{1,19}:[0-9a-f]{64}", re.ASCII)
 _MAX_TEXT: Final = 2_000
 _MAX_SEARCHED: Final = 20_000
 _MAX_ITEMS: Final = 50
@@ -63,6 +65,7 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(://[^\s:/@]*):[^\s/]*@"), r"\1:***@"),
     (re.compile(r"\bEAA[A-Za-z0-9]{8,}"), _HIDDEN),
     (re.compile(r"\b(ctr_live_[A-Za-z0-9]{1,8})_[A-Za-z0-9]+"), r"\1_***"),
+    (re.compile(r"\b(ctr_(?:invite|refresh))_[\w.-]+"), r"\1_***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), _HIDDEN),
     (re.compile(r"\bc1\.[\w-]+\.[\w-]+"), "c1.***"),
     (re.compile(r"[\w.%+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"), "***@***"),
@@ -132,8 +135,7 @@ def _mask_value(key: str, value: object, *, depth: int) -> object:
         case int() | float():
             masked = _mask_number(key, value)
         case str():
-            is_meta_id = key in _META_ID_KEYS and _META_ID.fullmatch(value)
-            masked = str(value) if is_meta_id else mask_text(value)
+            masked = str(value) if _is_whole(key, value) else mask_text(value)
         case UUID() | Decimal():
             masked = mask_text(str(value))
         case datetime() | date():
@@ -143,6 +145,13 @@ def _mask_value(key: str, value: object, *, depth: int) -> object:
         case _:
             masked = _mask_container(key, value, depth=depth)
     return masked
+
+
+def _is_whole(key: str, value: str) -> bool:
+    """Whether a text is of a form that can't hold anything about a person, under its own key."""
+    if key == "audit_head":
+        return _AUDIT_HEAD.fullmatch(value) is not None
+    return key in _META_ID_KEYS and _META_ID.fullmatch(value) is not None
 
 
 def _mask_number(key: str, value: int | float) -> object:

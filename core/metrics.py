@@ -16,6 +16,9 @@ _AGE_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 RECIPIENTS_PLANNED: Final = Counter(
     "carteiro_recipients_planned", "Rows the planner wrote.", ("outcome",)
 )
+IMPORT_ROWS: Final = Counter(
+    "carteiro_import_rows", "Rows of contact imports by outcome.", ("outcome",)
+)
 TICKETS_PUBLISHED: Final = Counter("carteiro_tickets_published", "Tickets the pacer published.")
 TICKETS_OUTSTANDING: Final = Gauge(
     "carteiro_tickets_outstanding_messages", "Messages on tickets that no worker has claimed yet."
@@ -54,6 +57,12 @@ WEBHOOK_OLDEST_DUE_SECONDS: Final = Gauge(
 )
 WEBHOOK_EVENTS: Final = Counter(
     "carteiro_webhook_message_events", "Message events taken up for tenants' endpoints."
+)
+AUDIT_ENTRIES_SEALED: Final = Counter(
+    "carteiro_audit_entries_sealed", "Audit entries put into their chains."
+)
+AUDIT_UNSEALED_SECONDS: Final = Gauge(
+    "carteiro_audit_unsealed_seconds", "How long the oldest audit entry has waited for its seal."
 )
 
 

@@ -5,6 +5,7 @@ keys, so that commands which don't need them work; the methods that hand them ou
 ConfigurationError naming the variable to set. No method logs or prints a secret.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -20,6 +21,7 @@ __all__ = ["DatabaseRole", "Settings", "get_settings"]
 
 ENV_PREFIX: Final = "CARTEIRO_"
 _BROKER_SCHEMES: Final = ("redis", "rediss", "redis+socket", "amqp", "amqps")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?", re.ASCII)
 _ADVICE: Final = {
     "database_url": "the PostgreSQL address of database carteiro, e.g. postgresql://user@host/carteiro",
     "broker_url": "redis://host:6379/0 or amqp://user:password@host:5672/",
@@ -71,6 +73,11 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
     api_base_url: str = ""
+    drain_seconds: int = Field(default=8, ge=0, le=20)
+    trusted_proxies: str = ""
+    cors_origins: str = ""
+    rate_limits: str = ""
+    rate_limit_tenants: str = ""
     sandbox_port: int = Field(default=8010, ge=0, le=65535)
     dagster_port: int = Field(default=3000, ge=1, le=65535)
 
@@ -79,6 +86,7 @@ class Settings(BaseSettings):
     in_doubt_quiet_seconds: int = Field(default=900, ge=1)
     in_doubt_give_up_seconds: int = Field(default=86_400, ge=1)
     held_limit_seconds: int = Field(default=86_400, ge=1)
+    campaign_limit_days: int = Field(default=30, ge=1, le=365)
     ttl_buffer_seconds: int = Field(default=3_600, ge=0)
     inbound_retention_days: int = Field(default=365, ge=1, le=36_500)
     lease_seconds: int = Field(default=60, ge=1)
@@ -124,7 +132,15 @@ class Settings(BaseSettings):
             raise ValueError("must be port numbers separated by commas, e.g. 443,8443")
         return value
 
-    @field_validator("webhook_allowed_networks", mode="after")
+    @field_validator("cors_origins", mode="after")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(_ORIGIN.fullmatch(part) for part in parts):
+            raise ValueError("must be origins (https://host) separated by commas; * is none")
+        return ",".join(parts)
+
+    @field_validator("webhook_allowed_networks", "trusted_proxies", mode="after")
     @classmethod
     def _networks(cls, value: str) -> str:
         parse_networks(value)

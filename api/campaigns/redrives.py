@@ -92,6 +92,7 @@ async def _ask(
             extra={"matching": matching},
         )
     redrive_id = new_id()
+    caller.audit(details={"redrive_id": str(redrive_id), "messages": matching})
     asked = await execute(
         connection,
         _sql.insert_redrive,

@@ -72,7 +72,7 @@ async def list_campaigns(
 )
 async def get_campaign(caller: CampaignsReader, campaign_id: Id) -> Campaign:
     """A campaign with its plan, and why its messages wait."""
-    return await service.get_campaign(caller, campaign_id)
+    return caller.conditions.answer(await service.get_campaign(caller, campaign_id))
 
 
 @router.patch(
@@ -85,7 +85,7 @@ async def change_campaign(
     caller: CampaignsWriter, campaign_id: Id, wanted: ChangeCampaign
 ) -> Campaign:
     """Until it is launched. With local delivery another time makes it a draft: plan it again."""
-    return await times.change_campaign(caller, campaign_id, wanted)
+    return caller.conditions.answer(await times.change_campaign(caller, campaign_id, wanted))
 
 
 @router.get(
@@ -123,7 +123,7 @@ async def plan_campaign(
     "/{campaign_id}/approve",
     operation_id="approve_campaign",
     summary="Approve a plan",
-    responses=_CHANGES | problems("four-eyes"),
+    responses=_CHANGES | problems("four-eyes", "plan-changed"),
 )
 async def approve_campaign(caller: CampaignsApprover, campaign_id: Id, wanted: Approve) -> Campaign:
     """Approves exactly the plan whose hash is given.
@@ -137,7 +137,7 @@ async def approve_campaign(caller: CampaignsApprover, campaign_id: Id, wanted: A
     "/{campaign_id}/launch",
     operation_id="launch_campaign",
     summary="Launch a campaign",
-    responses=_CHANGES,
+    responses=_CHANGES | problems("plan-changed"),
 )
 async def launch_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
     """Sending begins within seconds. A scheduled campaign needs no launch."""
@@ -164,7 +164,10 @@ async def pause_campaign(caller: CampaignsWriter, campaign_id: Id) -> Campaign:
 async def resume_campaign(
     caller: CampaignsWriter, campaign_id: Id, wanted: Resume | None = None
 ) -> Campaign:
-    """Goes on where the pause began: nobody twice, nobody left out."""
+    """Goes on where the pause began: nobody twice, nobody left out.
+
+    Of a running experiment an accepted version lets the arms that it had stopped go on.
+    """
     accepted = wanted.accept_template_version_hash if wanted else None
     return await service.resume(caller, campaign_id, accepted)
 

@@ -1,7 +1,7 @@
 """What the campaigns slice takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -57,7 +57,7 @@ LatenessMinutes = Annotated[
 
 
 class CreateCampaign(Request):
-    """One template to the people of one list."""
+    """One template to the people of one list or segment."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -76,7 +76,10 @@ class CreateCampaign(Request):
     name: Name
     phone_number_id: MetaId
     template_id: Id
-    list_id: Id
+    list_id: Id | None = Field(default=None, description="A list, or else a segment.")
+    segment_id: Id | None = Field(
+        default=None, description="Whom it means when the campaign is planned."
+    )
     parameters: Annotated[dict[ParameterKey, FromAttribute | FromValue], Field(max_length=64)] = (
         Field(default_factory=dict, description="Template parameter to where its value comes from.")
     )
@@ -149,7 +152,10 @@ class CampaignSummary(Answer):
     name: str
     phone_number_id: str
     template_id: UUID
-    list_id: UUID
+    list_id: UUID = Field(
+        description="Of a campaign to a segment: a list of its own, filled when it is planned."
+    )
+    segment_id: UUID | None
     status: StoredStatus
     state: ShownState = Field(
         description="As people see it: the status, or scheduled, finished, finished_with_failures."
@@ -179,8 +185,9 @@ class Waiting(Answer):
     reason: str = Field(
         description=(
             "switch, tenant_suspended, paused, not_launched, scheduled, number_paused, "
-            "account_blocked, template_halted: the whole campaign. wave_not_released, quiet_hours, "
-            "portfolio_limit, local_delivery, throttled, retry_later, its_turn: these messages."
+            "account_blocked: the whole campaign. template_halted, template_changed, "
+            "wave_not_released, quiet_hours, portfolio_limit, local_delivery, throttled, "
+            "retry_later, its_turn: these messages."
         )
     )
     messages: int | None = Field(description="Of the first 100,000; null: all that are queued.")
@@ -190,6 +197,8 @@ class Waiting(Answer):
 
 class Campaign(CampaignSummary):
     """A campaign with its plan."""
+
+    moving: ClassVar[frozenset[str]] = frozenset({"plan_progress", "waiting_because"})
 
     parameters: dict[str, Any]
     experiment: dict[str, Any] | None

@@ -4,7 +4,6 @@ A series is changed under its row's lock, which the scheduler passes over: what 
 either of the old series or of the new one. What was made and has not started is withdrawn.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,8 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
-
+from api.campaigns.series_rows import Series, shown
 from api.campaigns.series_schemas import (
     CampaignSeries,
     ChangeSeries,
@@ -21,7 +19,6 @@ from api.campaigns.series_schemas import (
     Occurrence,
     Recurrence,
     SeriesStatus,
-    StandingApproval,
     UpcomingOccurrence,
     UpcomingOccurrences,
 )
@@ -45,64 +42,17 @@ class _Key(Answer):
     series_id: UUID
 
 
-class Series(Answer):
-    """A series as stored, with its template and tenant as they are now."""
-
-    series_id: UUID
-    name: str
-    phone_number_id: str
-    template_id: UUID
-    list_id: UUID
-    parameters: dict[str, Any]
-    local_delivery: bool
-    starts_at: datetime
-    rule: str
-    max_lateness_seconds: int
-    lead_seconds: int
-    status: SeriesStatus
-    next_local: datetime | None
-    next_at: datetime | None
-    approved_by: str | None
-    approved_at: datetime | None
-    approved_template_version_hash: str | None
-    approved_category: str | None
-    created_by: str
-    changed_by: str
-    created_at: datetime
-    updated_at: datetime
-    version_hash: str
-    category: str
-    timezone: str
-    four_eyes: bool = Field(exclude=True)
-
-    def covered(self) -> dict[str, object]:
-        """What a standing approval is of; a change of any of it ends the approval."""
-        return {
-            "phone_number_id": self.phone_number_id,
-            "template_id": str(self.template_id),
-            "list_id": str(self.list_id),
-            "parameters": self.parameters,
-            "local_delivery": self.local_delivery,
-            "starts_at": self.starts_at.isoformat(),
-            "rule": self.rule,
-        }
-
-    @property
-    def approval_hash(self) -> str:
-        """Names what is approved, the template's present version and category with it."""
-        text = json.dumps([self.covered(), self.version_hash, self.category], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
 async def create_series(
     connection: Connection, caller: Caller, wanted: CreateSeries
 ) -> CampaignSeries:
     """A series that begins to make campaigns. Raises InvalidInput when it could make none."""
     await _check_start(connection, caller, wanted.starts_local)
-    await check_parts(connection, caller, wanted)
+    arms = None if wanted.experiment is None else wanted.experiment.model_dump(mode="json")
+    await check_parts(connection, caller, wanted, variant_template_ids=_arm_templates(arms))
     zone = await tenant_zone(connection, caller)
     rule = _rule_of(wanted.recurrence)
     place = {"tenant_id": caller.tenant_id, "series_id": new_id()}
+    caller.audit(target_kind="series", target_id=place["series_id"])
     await execute(
         connection,
         _sql.insert_series,
@@ -113,6 +63,8 @@ async def create_series(
             "template_id": wanted.template_id,
             "list_id": wanted.list_id,
             "parameters": _stored(wanted.model_dump()["parameters"]),
+            "experiment": _stored(arms),
+            "canary": wanted.canary and wanted.canary.model_dump_json(),
             "local_delivery": wanted.local_delivery,
             "starts_at": wanted.starts_local,
             "rule": format_rule(rule),
@@ -122,13 +74,13 @@ async def create_series(
         }
         | _required_next(caller, rule, wanted.starts_local, zone),
     )
-    return _shown(await _series(connection, place))
+    return shown(await _series(connection, place))
 
 
 async def get_series(caller: Caller, series_id: UUID) -> CampaignSeries:
     """One series."""
     async with caller.transaction() as connection:
-        return _shown(await _series(connection, _place(caller, series_id)))
+        return shown(await _series(connection, _place(caller, series_id)))
 
 
 async def list_series(
@@ -143,7 +95,7 @@ async def list_series(
     }
     async with caller.transaction() as connection:
         rows = await fetch_all(connection, Series, _sql.list_series, wanted)
-    return pager.page([_shown(row) for row in rows], lambda row: row.series_id)
+    return pager.page([shown(row) for row in rows], lambda row: row.series_id)
 
 
 async def change_series(caller: Caller, series_id: UUID, wanted: ChangeSeries) -> CampaignSeries:
@@ -151,26 +103,30 @@ async def change_series(caller: Caller, series_id: UUID, wanted: ChangeSeries) -
     place = _place(caller, series_id)
     async with caller.transaction() as connection:
         before = await _locked(connection, place)
+        caller.conditions.check(shown(before))
         check_something_changes(wanted)
+        caller.audit(details={"fields": sorted(wanted.model_fields_set)})
         if wanted.starts_local not in (None, before.starts_at):
             await _check_start(connection, caller, wanted.starts_local)
         after = _merged(before, wanted)
         matters = after.covered() != before.covered()
-        await check_parts(connection, caller, after)
+        await check_parts(
+            connection, caller, after, variant_template_ids=_arm_templates(after.experiment)
+        )
         await execute(
             connection,
             _sql.change_series,
             place
-            | after.model_dump(exclude={"parameters"})
+            | after.model_dump(exclude=_JSON)
+            | {name: _stored(getattr(after, name)) for name in _JSON}
             | {
-                "parameters": _stored(after.parameters),
                 "matters": matters,
                 "subject": caller.subject,
             },
         )
         if matters:
             await _begin_anew(connection, caller, after)
-        return _shown(await _series(connection, place))
+        return shown(await _series(connection, place))
 
 
 async def _begin_anew(connection: Connection, caller: Caller, series: Series) -> None:
@@ -190,15 +146,16 @@ async def approve_series(caller: Caller, series_id: UUID, approval_hash: str) ->
         series = await _locked(connection, place)
         if series.approval_hash != approval_hash:
             raise Problem("conflict", "the series or its template has changed since you read it")
-        if series.four_eyes and series.changed_by == caller.subject:
+        if series.four_eyes and series.changed_by_person == caller.person:
             raise Problem("four-eyes", "who wrote a series can't give its standing approval")
         approval = {
             "subject": caller.subject,
             "version_hash": series.version_hash,
             "category": series.category,
+            "variant_hashes": _stored(series.variant_hashes),
         }
         await execute(connection, _sql.approve_series, place | approval)
-        return _shown(await _series(connection, place))
+        return shown(await _series(connection, place))
 
 
 async def pause_series(caller: Caller, series_id: UUID) -> CampaignSeries:
@@ -210,7 +167,7 @@ async def pause_series(caller: Caller, series_id: UUID) -> CampaignSeries:
             raise Problem("conflict", "the series has ended: no occurrence of it is left")
         await _withdraw(connection, caller, place, "paused")
         await _set_status(connection, place, "paused", _NO_NEXT)
-        return _shown(await _series(connection, place))
+        return shown(await _series(connection, place))
 
 
 async def resume_series(caller: Caller, series_id: UUID) -> CampaignSeries:
@@ -225,7 +182,7 @@ async def resume_series(caller: Caller, series_id: UUID) -> CampaignSeries:
             following = _next(caller, parse_rule(series.rule), series.starts_at, zone)
             status = "active" if following["next_at"] is not None else "ended"
             await _set_status(connection, place, status, following)
-        return _shown(await _series(connection, place))
+        return shown(await _series(connection, place))
 
 
 async def delete_series(caller: Caller, series_id: UUID) -> None:
@@ -268,6 +225,7 @@ async def list_occurrences(caller: Caller, series_id: UUID, pager: Pager) -> Pag
     return pager.page(rows, lambda row: row.occurs_local.isoformat())
 
 
+_JSON: Final = {"parameters", "experiment", "canary", "variant_hashes", "approved_variant_hashes"}
 _NO_NEXT: Final[Mapping[str, object]] = {"next_local": None, "next_at": None}
 
 
@@ -315,6 +273,10 @@ def _merged(before: Series, wanted: ChangeSeries) -> Series:
         include={"name", "phone_number_id", "template_id", "list_id", "parameters"}
         | {"local_delivery"},
     )
+    for name in ("experiment", "canary"):
+        if name in wanted.model_fields_set:
+            trial = getattr(wanted, name)
+            given[name] = trial and trial.model_dump(mode="json")
     if wanted.starts_local is not None:
         given["starts_at"] = wanted.starts_local
     if wanted.recurrence is not None:
@@ -341,8 +303,14 @@ def _required_next(
     return following
 
 
-def _stored(parameters: Mapping[str, object]) -> str:
-    return json.dumps(parameters)
+def _stored(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _arm_templates(experiment: Mapping[str, Any] | None) -> set[UUID]:
+    """The templates that arms have of their own."""
+    arms = (experiment or {}).get("variants", ())
+    return {UUID(arm["template_id"]) for arm in arms if arm["template_id"] is not None}
 
 
 def _rule_of(recurrence: Recurrence) -> Rule:
@@ -353,40 +321,4 @@ def _rule_of(recurrence: Recurrence) -> Rule:
         month_day=recurrence.month_day,
         until=recurrence.until,
         count=recurrence.count,
-    )
-
-
-def _recurrence_of(rule: Rule) -> Recurrence:
-    return Recurrence(
-        frequency=rule.frequency.value,
-        interval=rule.interval,
-        weekdays=sorted(rule.weekdays),
-        month_day=rule.month_day,
-        until=rule.until,
-        count=rule.count,
-    )
-
-
-def _approval(series: Series) -> StandingApproval | None:
-    pinned = series.approved_template_version_hash
-    if series.approved_by is None or series.approved_at is None or pinned is None:
-        return None
-    return StandingApproval(
-        approved_by=series.approved_by,
-        approved_at=series.approved_at,
-        template_version_hash=pinned,
-        holds=(pinned, series.approved_category) == (series.version_hash, series.category),
-    )
-
-
-def _shown(series: Series) -> CampaignSeries:
-    kept = CampaignSeries.model_fields.keys() & Series.model_fields.keys()
-    return CampaignSeries(
-        **{name: getattr(series, name) for name in kept},
-        starts_local=series.starts_at,
-        recurrence=_recurrence_of(parse_rule(series.rule)),
-        lead_minutes=series.lead_seconds // 60,
-        max_lateness_minutes=series.max_lateness_seconds // 60,
-        approval_hash=series.approval_hash,
-        standing_approval=_approval(series),
     )

@@ -71,7 +71,7 @@ async def list_campaign_series(
 )
 async def get_campaign_series(caller: CampaignsReader, series_id: Id) -> CampaignSeries:
     """A series, its next occurrence, its standing approval."""
-    return await series.get_series(caller, series_id)
+    return caller.conditions.answer(await series.get_series(caller, series_id))
 
 
 @router.patch(
@@ -86,7 +86,7 @@ async def change_campaign_series(
     """A change of anything but names and minutes ends the standing approval, and withdraws
     campaigns of the series that have not started: those still ahead are made anew.
     """
-    return await series.change_series(caller, series_id, wanted)
+    return caller.conditions.answer(await series.change_series(caller, series_id, wanted))
 
 
 @router.delete(

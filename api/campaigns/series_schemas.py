@@ -1,7 +1,7 @@
 """What recurring campaigns take and give."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.campaigns.schemas import LatenessMinutes, ShownState, WallClockTime
 from api.campaigns.sources import FromAttribute, FromValue, ParameterKey
+from api.campaigns.trials import CanaryRules, Experiment
 from api.dto import Answer, Id, MetaId, Name, Request
 
 SeriesStatus = Literal["active", "paused", "ended"]
@@ -101,6 +102,12 @@ class CreateSeries(Request):
     parameters: Parameters = Field(
         default_factory=dict, description="Template parameter to where its value comes from."
     )
+    experiment: Experiment | None = Field(
+        default=None, description="Arms, and people held out; drawn anew for each run."
+    )
+    canary: CanaryRules | None = Field(
+        default=None, description="A few people first, by waves, in each run."
+    )
     starts_local: StartsLocal = Field(
         description="The first wall clock it may occur at, in your tenant's zone, without offset."
     )
@@ -124,6 +131,8 @@ class ChangeSeries(Request):
     template_id: Id | None = None
     list_id: Id | None = None
     parameters: Parameters | None = None
+    experiment: Experiment | None = Field(default=None, description="Null takes it away.")
+    canary: CanaryRules | None = Field(default=None, description="Null takes it away.")
     starts_local: StartsLocal | None = None
     recurrence: Recurrence | None = None
     local_delivery: bool | None = None
@@ -151,12 +160,16 @@ class StandingApproval(Answer):
 class CampaignSeries(Answer):
     """A series as it is now."""
 
+    moving: ClassVar[frozenset[str]] = frozenset({"next_local", "next_at", "updated_at"})
+
     series_id: UUID
     name: str
     phone_number_id: str
     template_id: UUID
     list_id: UUID
     parameters: dict[str, Any]
+    experiment: dict[str, Any] | None
+    canary: dict[str, Any] | None
     starts_local: datetime
     recurrence: Recurrence
     timezone: str = Field(description="The tenant's zone: every wall clock here is read in it.")

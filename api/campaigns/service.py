@@ -24,6 +24,7 @@ from core.store.database import Connection
 from core.store.queries import load
 
 _sql = load("campaigns")
+_segments = load("segments")
 _CANCEL_BATCH: Final = 10_000
 #: A call answers; what it has not taken back by then the settler does.
 _CANCEL_SECONDS: Final = 2.0
@@ -54,6 +55,8 @@ async def create_campaign(
     connection: Connection, caller: Caller, wanted: CreateCampaign
 ) -> Campaign:
     """A campaign in draft. Raises InvalidInput when its parts don't exist or don't fit."""
+    if wanted.list_id is not None and wanted.segment_id is not None:
+        raise InvalidInput("a campaign has a list or a segment, not both", pointer="/segment_id")
     scheduled_at = await start_time(
         connection, caller, at=wanted.scheduled_at, wall=wanted.scheduled_local
     )
@@ -65,6 +68,7 @@ async def create_campaign(
         variant_template_ids={arm.template_id for arm in variants if arm.template_id is not None},
     )
     campaign_id = new_id()
+    list_id = wanted.list_id or await _frozen_list(connection, caller, wanted, campaign_id)
     parameters = {key: source.model_dump() for key, source in wanted.parameters.items()}
     await execute(
         connection,
@@ -75,7 +79,7 @@ async def create_campaign(
             "name": wanted.name,
             "phone_number_id": wanted.phone_number_id,
             "template_id": wanted.template_id,
-            "list_id": wanted.list_id,
+            "list_id": list_id,
             "parameters": json.dumps(parameters),
             "experiment": wanted.experiment and wanted.experiment.model_dump_json(),
             "canary": wanted.canary and wanted.canary.model_dump_json(),
@@ -85,7 +89,30 @@ async def create_campaign(
             "created_by": caller.subject,
         },
     )
+    caller.audit(target_kind="campaign", target_id=campaign_id)
     return await _campaign(connection, caller, campaign_id)
+
+
+async def _frozen_list(
+    connection: Connection, caller: Caller, wanted: CreateCampaign, campaign_id: UUID
+) -> UUID:
+    """The list of a campaign to a segment: the planner puts on it whom the segment means then."""
+    if wanted.segment_id is None:
+        raise InvalidInput("a campaign has a list or a segment", pointer="/list_id")
+    list_id = new_id()
+    made = await execute(
+        connection,
+        _segments.insert_frozen_list,
+        {
+            "tenant_id": caller.tenant_id,
+            "list_id": list_id,
+            "name": f"campaign {campaign_id}",
+            "segment_id": wanted.segment_id,
+        },
+    )
+    if not made:
+        raise InvalidInput("there is no such segment", pointer="/segment_id")
+    return list_id
 
 
 async def get_campaign(caller: Caller, campaign_id: UUID) -> Campaign:
@@ -136,6 +163,7 @@ async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign
             "campaign_id": campaign_id,
             "plan_hash": plan_hash,
             "approved_by": caller.subject,
+            "person": caller.person,
         }
         changed = await execute(connection, _sql.approve_campaign, parameters)
         campaign = await _campaign(connection, caller, campaign_id)
@@ -143,7 +171,9 @@ async def approve(caller: Caller, campaign_id: UUID, plan_hash: str) -> Campaign
         return campaign
     stale = campaign.plan_stale_reason is not None
     if campaign.status == "planned" and campaign.plan_hash == plan_hash and not stale:
-        raise Problem("four-eyes", "who asked for a plan can't approve it")
+        raise Problem(
+            "four-eyes", "who asked for a plan can't approve it, also not with a key of their own"
+        )
     if campaign.status == "planned":
         raise Problem(
             "plan-changed",
@@ -197,6 +227,7 @@ async def resume(caller: Caller, campaign_id: UUID, accepted: str | None) -> Cam
 
     Raises Problem template-changed while the template is another than the one planned, unless that
     version is accepted; another category is never accepted, for other consents and prices hold.
+    Of a running experiment the stopped arms go on whose template has the accepted version.
     """
     parameters = {
         "tenant_id": caller.tenant_id,
@@ -205,6 +236,8 @@ async def resume(caller: Caller, campaign_id: UUID, accepted: str | None) -> Cam
     }
     async with caller.transaction() as connection:
         changed = await execute(connection, _sql.resume_campaign, parameters)
+        if not changed and accepted is not None:
+            changed = await execute(connection, _sql.accept_arm_version, parameters)
         campaign = await _campaign(connection, caller, campaign_id)
         template = await fetch_known(
             connection, _TemplateChange, _sql.get_template_change, parameters, what="campaign"
@@ -287,8 +320,8 @@ async def _change(
         }
         changed = await execute(connection, statement, parameters)
         campaign = await _campaign(connection, caller, campaign_id)
-    if not changed:
-        raise _wrong_state(campaign, what)
+        if not changed:
+            raise _wrong_state(campaign, what)
     return campaign
 
 
@@ -320,7 +353,7 @@ class Parts(Protocol):
     @property
     def template_id(self) -> UUID: ...
     @property
-    def list_id(self) -> UUID: ...
+    def list_id(self) -> UUID | None: ...
 
 
 async def check_parts(
@@ -353,7 +386,7 @@ async def check_parts(
         raise InvalidInput("there is no such number", pointer="/phone_number_id")
     if parts.template_waba_id is None:
         raise InvalidInput("there is no such template", pointer="/template_id")
-    if not parts.list_known:
+    if wanted.list_id is not None and not parts.list_known:
         raise InvalidInput("there is no such list", pointer="/list_id")
     if parts.number_waba_id != parts.template_waba_id:
         raise InvalidInput(

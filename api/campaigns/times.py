@@ -59,7 +59,9 @@ async def change_campaign(caller: Caller, campaign_id: UUID, wanted: ChangeCampa
     """
     place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
     async with caller.transaction() as connection:
+        await connection.execute(_sql.lock_campaign, place)
         before = await fetch_known(connection, Campaign, _sql.get_campaign, place, what="campaign")
+        caller.conditions.check(before)
         check_something_changes(wanted)
         after = await _merged(connection, caller, before, wanted)
         moved = (before.scheduled_at, before.local_delivery) != (
@@ -74,12 +76,13 @@ async def change_campaign(caller: Caller, campaign_id: UUID, wanted: ChangeCampa
         campaign = await fetch_known(
             connection, Campaign, _sql.get_campaign, place, what="campaign"
         )
-    if not changed:
-        raise Problem(
-            "campaign-state",
-            f"a campaign that is {campaign.state} can't be changed",
-            extra={"status_now": campaign.state},
-        )
+        if not changed:
+            raise Problem(
+                "campaign-state",
+                f"a campaign that is {campaign.state} can't be changed",
+                extra={"status_now": campaign.state},
+            )
+        caller.audit(details={"fields": sorted(wanted.model_fields_set)})
     return campaign
 
 

@@ -17,6 +17,8 @@ _sql = load("experiments")
 class _ArmCount(Answer):
     variant: str
     people: int
+    waiting: int
+    stopped: str | None
     accepted: int
     delivered: int
     read: int
@@ -109,6 +111,8 @@ def _arm(count: _ArmCount) -> Arm:
     return Arm(
         variant=count.variant,
         people=count.people,
+        waiting=count.waiting,
+        stopped=count.stopped,
         accepted=count.accepted,
         delivered=_shown(_delivered(count)),
         read=_shown(_read(count)),

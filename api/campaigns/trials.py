@@ -88,6 +88,10 @@ class Arm(Answer):
 
     variant: str
     people: int
+    waiting: int = Field(description="Not sent yet.")
+    stopped: str | None = Field(
+        description="Why nothing more of this arm is sent: template_halted, template_changed."
+    )
     accepted: int
     delivered: ShareOf = Field(description="Of those accepted.")
     read: ShareOf = Field(description="Of those delivered.")

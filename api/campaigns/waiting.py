@@ -21,7 +21,6 @@ class _Stops(Answer):
     scheduled_until: datetime | None
     number_paused_until: datetime | None
     account_blocked: bool
-    template_halted: bool
     switch_scope: str | None
 
 
@@ -57,7 +56,6 @@ def _of_all(stops: _Stops) -> list[Waiting]:
         (stops.not_launched, _stop("not_launched")),
         (stops.scheduled_until is not None, _stop("scheduled", until=stops.scheduled_until)),
         (stops.account_blocked, _stop("account_blocked")),
-        (stops.template_halted, _stop("template_halted")),
         (
             stops.number_paused_until is not None,
             _stop("number_paused", until=stops.number_paused_until),

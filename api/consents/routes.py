@@ -1,12 +1,15 @@
-"""/v1/consents, /v1/contacts/{contact_id}/consents."""
+"""/v1/consents, /v1/contacts/{contact_id}/consents, /v1/consent-keywords, /v1/opt-out-answer."""
 
 from fastapi import APIRouter, Request, Response
 
 from api.consents import service
 from api.consents.schemas import (
     ConsentKeywords,
+    ConsentProof,
     ContactConsents,
+    OptOutAnswer,
     PutConsentKeywords,
+    PutOptOutAnswer,
     RecordConsent,
     RecordedConsent,
 )
@@ -61,11 +64,25 @@ async def list_consents(
 
 
 @router.get(
+    "/contacts/{contact_id}/consent-proof",
+    operation_id="get_consent_proof",
+    summary="The proof of a person's consents",
+    responses=problems("not-found", "conflict"),
+)
+async def get_consent_proof(caller: ConsentsReader, contact_id: Id) -> ConsentProof:
+    """The whole ledger with evidence, text versions and audit entries, chained by hashes.
+
+    How to check it: docs/people.md.
+    """
+    return await service.prove(caller, contact_id)
+
+
+@router.get(
     "/consent-keywords", operation_id="list_consent_keywords", summary="Your words of consent"
 )
 async def list_consent_keywords(caller: ConsentsReader) -> ConsentKeywords:
     """Words and buttons by which people withdraw and agree, beside our own."""
-    return await service.list_keywords(caller)
+    return caller.conditions.answer(await service.list_keywords(caller))
 
 
 @router.put(
@@ -75,4 +92,24 @@ async def put_consent_keywords(
     caller: ConsentsWriter, wanted: PutConsentKeywords
 ) -> ConsentKeywords:
     """Replaces them all; holds from the next message on. Yours outweigh ours."""
-    return await service.put_keywords(caller, wanted)
+    return caller.conditions.answer(await service.put_keywords(caller, wanted))
+
+
+@router.get(
+    "/opt-out-answer",
+    operation_id="get_opt_out_answer",
+    summary="What is answered to who withdraws",
+)
+async def get_opt_out_answer(caller: ConsentsReader) -> OptOutAnswer:
+    """Whether somebody who withdraws by a word or a button is answered, and with what."""
+    return caller.conditions.answer(await service.get_opt_out_answer(caller))
+
+
+@router.put(
+    "/opt-out-answer",
+    operation_id="put_opt_out_answer",
+    summary="Set what is answered to who withdraws",
+)
+async def put_opt_out_answer(caller: ConsentsWriter, wanted: PutOptOutAnswer) -> OptOutAnswer:
+    """Replaces it; holds from the next withdrawal on. Off unless you turn it on."""
+    return caller.conditions.answer(await service.put_opt_out_answer(caller, wanted))

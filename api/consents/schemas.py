@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, Line, Name, Request
+from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, Line, Name, Request, Text
 
+AnswerText = Annotated[Text, Field(min_length=1, max_length=1024, pattern=r"\S")]
 Purpose = Literal["marketing", "utility", "authentication", "service"]
 
 
@@ -79,6 +80,38 @@ class ContactConsents(Answer):
     next_cursor: str | None = None
 
 
+class ConsentAudit(Answer):
+    """The entry of the audit chain that was written together with a consent."""
+
+    entry_id: UUID
+    actor: str
+    at: datetime
+    sequence: int | None = Field(description="Its place in the chain; null until it is sealed.")
+    entry_hash: str | None
+
+
+class ProvenConsent(Consent):
+    """An entry of the ledger, with what proves when and by whom it was recorded."""
+
+    audit: ConsentAudit | None = Field(
+        description="Null for what a person told by WhatsApp, and for imports."
+    )
+    hash: str = Field(description="SHA-256 over the hash before it and this entry.")
+
+
+class ConsentProof(Answer):
+    """A person's whole ledger as a document that can be checked without us."""
+
+    format: Literal["carteiro.consent-proof/1"] = Field(examples=["carteiro.consent-proof/1"])
+    tenant_id: UUID
+    contact_id: UUID
+    address: str
+    made_at: datetime
+    states: list[ConsentState]
+    entries: list[ProvenConsent] = Field(description="Oldest first.")
+    digest: str = Field(description="SHA-256 over the document without this member.")
+
+
 class ConsentKeyword(Answer):
     """A word or a button payload that withdraws or agrees."""
 
@@ -118,3 +151,29 @@ class PutConsentKeywords(Request):
     )
 
     items: Annotated[list[PutConsentKeyword], Field(max_length=200)]
+
+
+class OptOutAnswer(Answer):
+    """What is answered to somebody who withdraws by a word or a button."""
+
+    enabled: bool
+    texts: dict[str, str] = Field(description="By language; while it is off, what we propose.")
+
+
+class PutOptOutAnswer(Request):
+    """Whether to answer, and what. Meta charges it as a service message."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"enabled": True, "texts": {"pt": "Pronto, não mandamos mais ofertas."}}]
+        }
+    )
+
+    enabled: bool
+    texts: (
+        Annotated[
+            dict[Annotated[str, Field(pattern=r"^[a-z]{2}$")], AnswerText],
+            Field(min_length=1, max_length=20),
+        ]
+        | None
+    ) = Field(default=None, description="By language, two letters; null: ours, in pt and en.")

@@ -4,15 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
-from api.dto import Answer, Attributes, Id, Language, Line, Name, Request
+from api.bulk import MOST_ITEMS
+from api.dto import Answer, Attributes, Id, Language, Line, Name, Phone, Request
 
-Phone = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    Field(description="As people write it; without + it belongs to the tenant's own country."),
-]
+ImportStatus = Literal["queued", "running", "finished", "failed"]
 
 
 class Contact(Answer):
@@ -54,6 +51,46 @@ class SaveContact(Request):
     list_id: Id | None = Field(default=None, description="Put the person on this list too.")
 
 
+class SaveContacts(Request):
+    """Up to 1,000 people; each is saved or refused by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {"phone": "+55 11 98765-4321", "name": "Ana"},
+                        {"phone": "+351 912 345 678", "attributes": {"store": "Porto"}},
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: Annotated[list[SaveContact], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class ChangeMember(Request):
+    """A person to put on the list, or to take off it."""
+
+    contact_id: Id
+    action: Literal["add", "remove"]
+
+
+class ChangeMembers(Request):
+    """Up to 1,000 changes of a list; each is carried out or refused by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"items": [{"contact_id": "019a0000-0000-7000-8000-000000000000", "action": "add"}]}
+            ]
+        }
+    )
+
+    items: Annotated[list[ChangeMember], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
 class ContactList(Answer):
     """A named list of people."""
 
@@ -73,9 +110,12 @@ class Import(Answer):
     """An import and its counts: read = created + updated + unchanged + merged + refused."""
 
     import_id: UUID
-    list_id: UUID
+    list_id: UUID | None = Field(description="Null for a dry run.")
     file_name: str | None
-    status: Literal["running", "finished", "failed"]
+    status: ImportStatus
+    dry_run: bool = Field(description="Counts and the row-level file only: nothing was changed.")
+    file_bytes: int | None = Field(description="How large the file is.")
+    bytes_read: int = Field(description="How much of it has been worked off.")
     rows_read: int
     rows_created: int = Field(description="People who were new.")
     rows_updated: int = Field(description="Known people of whom the row said something new.")

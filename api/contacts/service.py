@@ -1,24 +1,35 @@
 """Single people and lists."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from uuid import UUID
 
 from api.contacts.schemas import Contact, ContactList, CreateList, SaveContact, SavedContact
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
-from api.rows import execute, fetch_all, fetch_known
+from api.regions import tenant_region
+from api.rows import fetch_all, fetch_known
+from core.domain.attributes import ADVICE, Attribute, Misfit, canonical_values
 from core.domain.ids import new_id
 from core.domain.phone import normalise_phone
-from core.store.contacts import Person, save_people
+from core.errors import InvalidInput
+from core.store.attributes import list_declared
+from core.store.contacts import Person, add_members, save_people
 from core.store.database import Connection
 from core.store.queries import load
 
 _sql = load("contacts")
-_tenants = load("tenants")
 
 
-class _Region(Answer):
-    default_region: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """When people were last changed: `updated_from <= updated_at < updated_to`."""
+
+    updated_from: datetime | None
+    updated_to: datetime | None
 
 
 class _ListId(Answer):
@@ -30,23 +41,23 @@ class _ListId(Answer):
 
 async def save_contact(connection: Connection, caller: Caller, wanted: SaveContact) -> SavedContact:
     """Make or fill in one person. Raises InvalidPhone, NotFound for an unknown list."""
-    place = {"tenant_id": caller.tenant_id}
-    tenant = await fetch_known(
-        connection, _Region, _tenants.get_tenant_region, place, what="tenant"
-    )
-    phone = normalise_phone(wanted.phone, tenant.default_region)
+    region = await tenant_region(connection, caller.tenant_id)
+    phone = normalise_phone(wanted.phone, region)
+    declared = await list_declared(connection, caller.tenant_id)
     person = Person(
-        phone=phone, name=wanted.name, language=wanted.language, attributes=wanted.attributes
+        phone=phone,
+        name=wanted.name,
+        language=wanted.language,
+        attributes=check_values(declared, wanted.attributes),
     )
     [saved] = await save_people(connection, caller.tenant_id, [person])
     if wanted.list_id is not None:
-        await _known_list(connection, caller, wanted.list_id)
-        await execute(
-            connection,
-            _sql.add_members,
-            {**place, "list_id": wanted.list_id, "contact_ids": [saved.contact_id]},
-        )
+        await known_list(connection, caller, wanted.list_id)
+        await add_members(connection, caller.tenant_id, wanted.list_id, [saved.contact_id])
     contact = await _contact(connection, caller, saved.contact_id)
+    caller.audit(
+        target_kind="contact", target_id=saved.contact_id, details={"created": saved.created}
+    )
     return SavedContact(contact=contact, created=saved.created)
 
 
@@ -56,11 +67,13 @@ async def get_contact(caller: Caller, contact_id: UUID) -> Contact:
         return await _contact(connection, caller, contact_id)
 
 
-async def list_contacts(caller: Caller, pager: Pager, list_id: UUID | None) -> Page[Contact]:
+async def list_contacts(
+    caller: Caller, pager: Pager, *, list_id: UUID | None, made: Made, changed: Changed
+) -> Page[Contact]:
     """The tenant's people, or those of one list. Raises NotFound for an unknown list."""
     async with caller.transaction() as connection:
         if list_id is not None:
-            await _known_list(connection, caller, list_id)
+            await known_list(connection, caller, list_id)
         rows = await fetch_all(
             connection,
             Contact,
@@ -69,6 +82,8 @@ async def list_contacts(caller: Caller, pager: Pager, list_id: UUID | None) -> P
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
                 "list_id": list_id,
+                **made.parameters(),
+                **asdict(changed),
                 "limit": pager.fetch,
             },
         )
@@ -85,23 +100,29 @@ async def create_list(caller: Caller, wanted: CreateList) -> tuple[ContactList, 
             {"tenant_id": caller.tenant_id, "list_id": new_id(), "name": wanted.name},
             what="list",
         )
-        return await _known_list(connection, caller, row.list_id), row.created
+        caller.audit(target_kind="list", target_id=row.list_id, details={"created": row.created})
+        return await known_list(connection, caller, row.list_id), row.created
 
 
 async def get_list(caller: Caller, list_id: UUID) -> ContactList:
     """One list and its size."""
     async with caller.transaction() as connection:
-        return await _known_list(connection, caller, list_id)
+        return await known_list(connection, caller, list_id)
 
 
-async def list_lists(caller: Caller, pager: Pager) -> Page[ContactList]:
+async def list_lists(caller: Caller, pager: Pager, made: Made) -> Page[ContactList]:
     """The tenant's lists, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             ContactList,
             _sql.list_lists,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.list_id)
 
@@ -116,7 +137,8 @@ async def _contact(connection: Connection, caller: Caller, contact_id: UUID) -> 
     )
 
 
-async def _known_list(connection: Connection, caller: Caller, list_id: UUID) -> ContactList:
+async def known_list(connection: Connection, caller: Caller, list_id: UUID) -> ContactList:
+    """A list of the tenant's. Raises NotFound."""
     return await fetch_known(
         connection,
         ContactList,
@@ -124,3 +146,11 @@ async def _known_list(connection: Connection, caller: Caller, list_id: UUID) -> 
         {"tenant_id": caller.tenant_id, "list_id": list_id},
         what="list",
     )
+
+
+def check_values(declared: Mapping[str, Attribute], values: Mapping[str, str]) -> dict[str, str]:
+    """Values as they are kept. Raises InvalidInput for one that its attribute doesn't take."""
+    try:
+        return canonical_values(declared, values)
+    except Misfit as misfit:
+        raise InvalidInput(ADVICE[misfit.reason], pointer=f"/attributes/{misfit.name}") from misfit

@@ -9,6 +9,7 @@ from api.exports import service
 from api.exports.schemas import CreateExport, Export, ExportSummary
 from api.idempotency import OptionalKey, once
 from api.openapi import problems
+from api.openapi_headers import header_refs
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
 
@@ -66,7 +67,11 @@ async def get_export(caller: ExportsReader, export_id: Id) -> Export:
         **problems("not-found", "export-not-ready", "gone"),
         200: {
             "description": "The file; `X-Content-SHA256` is its checksum.",
-            "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+            "headers": header_refs("Content-Disposition", "X-Content-SHA256", "ETag"),
+            "content": {
+                media_type.split(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+                for media_type in service.MEDIA_TYPES.values()
+            },
         },
     },
 )

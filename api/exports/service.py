@@ -22,7 +22,7 @@ from core.store.queries import load
 _log = get_logger(__name__)
 _sql = load("exports")
 _MAX_OPEN: Final = 20
-_MEDIA_TYPES: Final = {
+MEDIA_TYPES: Final = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",
@@ -66,13 +66,15 @@ async def create_export(
     )
     if waiting.open_exports >= _MAX_OPEN:
         raise QuotaExceeded(f"{_MAX_OPEN} exports are still being made", retry_after_seconds=60)
+    export_id = new_id()
+    caller.audit(target_kind="export", target_id=export_id, details={"dataset": wanted.dataset})
     return await fetch_known(
         connection,
         ExportSummary,
         _sql.insert_export,
         {
             **place,
-            "export_id": new_id(),
+            "export_id": export_id,
             "dataset": wanted.dataset,
             "format": wanted.format,
             "filters": filters.model_dump_json(by_alias=True, exclude_none=True),
@@ -128,7 +130,7 @@ async def get_file(caller: Caller, export_id: UUID) -> ExportFile:
         raise NotFound("the export's file is no longer there")
     return ExportFile(
         path=path,
-        media_type=_MEDIA_TYPES[row.format],
+        media_type=MEDIA_TYPES[row.format],
         name=f"export-{export_id}.{row.format}",
         sha256=row.sha256,
     )

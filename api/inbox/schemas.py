@@ -22,6 +22,9 @@ class InboundMessage(Answer):
     referral: dict[str, str] | None = Field(description="The advertisement the person came by.")
     occurred_at: datetime = Field(description="When the person sent it, as Meta says.")
     received_at: datetime
+    from_history: bool = Field(
+        description="Written in the WhatsApp Business app before the number came to us."
+    )
     window_expires_at: datetime | None = Field(
         description="Until when free text may be sent to the person from this number."
     )

@@ -9,6 +9,7 @@ from api.dto import Id, Name, Page
 from api.media import service
 from api.media.schemas import MediaFile, MediaFileDetails
 from api.openapi import problems
+from api.openapi_headers import header_refs
 from core.domain.media import KIND_OF_TYPE
 
 router = APIRouter(prefix="/v1/media", tags=["media"])
@@ -30,6 +31,14 @@ _BODY = {
     summary="Keep a file for template headers",
     status_code=201,
     openapi_extra=_BODY,
+    responses={
+        200: {
+            "model": MediaFile,
+            "description": "The file that is kept already.",
+            "headers": header_refs("Location"),
+        },
+        201: {"headers": header_refs("Location")},
+    },
 )
 async def upload_media(
     caller: CampaignsWriter,

@@ -64,6 +64,9 @@ async def save_file(caller: Caller, request: Request, file_name: str) -> tuple[M
             row = await fetch_known(
                 connection, _Row, _sql.find_by_content, wanted, what="media file"
             )
+            caller.audit(
+                target_kind="media_file", target_id=row.media_file_id, details={"created": is_new}
+            )
     return _shown(row), is_new
 
 

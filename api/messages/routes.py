@@ -27,7 +27,16 @@ router = APIRouter(prefix="/v1/messages", tags=["messages"])
     operation_id="send_message",
     summary="Send one message",
     status_code=202,
-    responses=problems("bad-idempotency-key", "not-found", "consent-missing"),
+    responses=problems(
+        "not-found",
+        "consent-missing",
+        "opted-out",
+        "suppressed",
+        "us-marketing",
+        "invalid-phone",
+        "missing-parameter",
+        "template-not-sendable",
+    ),
 )
 async def send_message(
     caller: MessagesSender,

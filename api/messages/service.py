@@ -19,6 +19,7 @@ from api.messages.schemas import (
 )
 from api.pagination import Pager
 from api.problems import Problem
+from api.regions import tenant_region
 from api.rows import execute, fetch_all, fetch_known, fetch_one
 from core.domain.ids import MessageId, new_id
 from core.domain.market import MarketMap
@@ -33,7 +34,6 @@ _sql = load("messages")
 _contacts = load("contacts")
 _consents = load("consents")
 _templates = load("templates")
-_tenants = load("tenants")
 _MARKETS_KEPT_SECONDS: Final = 300.0
 
 
@@ -54,10 +54,6 @@ class _Permission(Answer):
     granted: bool | None
     consent_id: UUID | None
     suppressed_for: str | None
-
-
-class _Region(Answer):
-    default_region: str
 
 
 class StoredTemplate(Answer):
@@ -114,6 +110,11 @@ async def queue_message(
     today = now.astimezone(ZoneInfo(sender.timezone)).date()
     market = markets.market_for(recipient.address, today)
     message_id = MessageId(new_id())
+    caller.audit(
+        target_kind="message",
+        target_id=message_id,
+        details={"contact_id": str(recipient.contact_id)},
+    )
     lifetime = wanted.expires_in_seconds
     await execute(
         connection,
@@ -230,14 +231,8 @@ async def _recipient(connection: Connection, caller: Caller, wanted: SendMessage
     """The person: by id, or by number, and then made when unknown."""
     contact_id = wanted.contact_id
     if contact_id is None:
-        tenant = await fetch_known(
-            connection,
-            _Region,
-            _tenants.get_tenant_region,
-            {"tenant_id": caller.tenant_id},
-            what="tenant",
-        )
-        phone = normalise_phone(wanted.to or "", tenant.default_region)
+        region = await tenant_region(connection, caller.tenant_id)
+        phone = normalise_phone(wanted.to or "", region)
         [saved] = await save_people(connection, caller.tenant_id, [Person(phone=phone)])
         contact_id = saved.contact_id
     return await fetch_known(

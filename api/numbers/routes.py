@@ -23,7 +23,7 @@ async def list_numbers(
     "/numbers/sync",
     operation_id="sync_numbers",
     summary="Take your numbers over from Meta",
-    responses=problems("conflict", "meta-error"),
+    responses=problems("conflict", "meta-error", "meta-unreachable"),
 )
 async def sync_numbers(caller: NumbersSyncer) -> NumbersSynced:
     """Reads every number of every account of yours, with quality and throughput."""

@@ -68,6 +68,7 @@ async def sync_numbers(caller: Caller) -> NumbersSynced:
         async with caller.transaction() as connection:
             for waba_id, item in found:
                 created += await _store(connection, caller, waba_id, item)
+            caller.audit(target_kind="numbers", details={"numbers": len(found), "created": created})
     except psycopg.errors.UniqueViolation as error:
         raise Conflict("one of the numbers belongs to another tenant here") from error
     return NumbersSynced(accounts=count, numbers=len(found), created=created)

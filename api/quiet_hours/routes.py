@@ -21,12 +21,15 @@ router = APIRouter(prefix="/v1/quiet-hours", tags=["campaigns"])
 @router.get("", operation_id="list_quiet_hours", summary="Your quiet hours")
 async def list_quiet_hours(caller: CampaignsReader) -> QuietHoursRules:
     """Every rule. Nothing is quiet until you say so."""
-    return await service.list_rules(caller)
+    return caller.conditions.answer(await service.list_rules(caller))
 
 
 @router.put("", operation_id="put_quiet_hours", summary="Set quiet hours")
 async def put_quiet_hours(caller: CampaignsWriter, wanted: PutQuietHours) -> QuietHoursRule:
-    """Holds from the next message on, also for campaigns under way: what meets quiet waits."""
+    """Holds from the next message on, also for campaigns under way: what meets quiet waits.
+
+    If-Match takes the ETag of the whole list, which an answer to GET carries.
+    """
     return await service.put_rule(caller, wanted)
 
 
@@ -42,5 +45,5 @@ async def delete_quiet_hours(
     country: Annotated[Country, Query()],
     category: Annotated[Category, Query()],
 ) -> None:
-    """A less exact rule may hold in its place."""
+    """A less exact rule may hold in its place. If-Match takes the ETag of the whole list."""
     await service.delete_rule(caller, country, category)

@@ -10,18 +10,22 @@ from psycopg.types.json import Jsonb
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.meta import accounts
 from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
+from api.templates.draft_schemas import ButtonPreview, PreviewTemplate, TemplatePreview
 from api.templates.schemas import Template, TemplateDetail, TemplatesSynced
 from core.domain.ids import new_id
 from core.domain.template import parse_components, required_parameters, version_hash
+from core.domain.template_preview import preview
 from core.errors import InvalidInput
 from core.store.database import Connection
 from core.store.queries import load
 from core.whatsapp.json_values import Json, child, optional_identifier, text
 
 _sql = load("templates")
+_notices = load("notices")
 _UNSTORABLE: Final = re.compile(r"\\u0000|[\ud800-\udfff]")
 _THIRTY_DAYS: Final = -1
 _LONGEST_TTL: Final = 2_592_000
@@ -30,16 +34,25 @@ _CATEGORIES: Final = frozenset({"marketing", "utility", "authentication"})
 
 class _StoredTemplate(Template):
     components: list[dict[str, Any]]
+    message_send_ttl_seconds: int | None
+    draft: dict[str, Any] | None
 
 
 class _Counts(Answer):
     total: int
     created: int
     changed: int
+    recategorised: list[UUID]
 
 
 async def list_templates(
-    caller: Caller, pager: Pager, *, status: str | None, category: str | None, name: str | None
+    caller: Caller,
+    pager: Pager,
+    *,
+    made: Made,
+    state: str | None,
+    category: str | None,
+    name: str | None,
 ) -> Page[Template]:
     """The tenant's templates that fit the filters, newest first."""
     async with caller.transaction() as connection:
@@ -51,7 +64,8 @@ async def list_templates(
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
                 "limit": pager.fetch,
-                "status": status,
+                **made.parameters(),
+                "state": state,
                 "category": category,
                 "name": name,
             },
@@ -62,13 +76,18 @@ async def list_templates(
 async def get_template(caller: Caller, template_id: UUID) -> TemplateDetail:
     """One template with the parameters it needs."""
     async with caller.transaction() as connection:
-        row = await fetch_known(
-            connection,
-            _StoredTemplate,
-            _sql.get_template,
-            {"tenant_id": caller.tenant_id, "template_id": template_id},
-            what="template",
-        )
+        return await detail_of(connection, caller, template_id)
+
+
+async def detail_of(connection: Connection, caller: Caller, template_id: UUID) -> TemplateDetail:
+    """One template with the parameters it needs, in a transaction that is open already."""
+    row = await fetch_known(
+        connection,
+        _StoredTemplate,
+        _sql.describe_template,
+        {"tenant_id": caller.tenant_id, "template_id": template_id},
+        what="template",
+    )
     try:
         shape = parse_components(row.components)
     except InvalidInput:
@@ -80,6 +99,35 @@ async def get_template(caller: Caller, template_id: UUID) -> TemplateDetail:
     )
 
 
+async def preview_template(
+    caller: Caller, template_id: UUID, wanted: PreviewTemplate
+) -> TemplatePreview:
+    """A template filled with values; what lacks one is named. Changes nothing."""
+    async with caller.transaction(snapshot=True) as connection:
+        row = await detail_of(connection, caller, template_id)
+    draft = row.draft if wanted.draft else None
+    shown = preview(
+        row.components if draft is None else draft["components"],
+        wanted.parameters,
+        category=row.category if draft is None else draft["category"],
+    )
+    return TemplatePreview(
+        language=row.language,
+        of_draft=draft is not None or row.status == "DRAFT",
+        header_format=shown.header_format,
+        header=shown.header,
+        body=shown.body,
+        footer=shown.footer,
+        buttons=[
+            ButtonPreview(type=each.type, text=each.text, value=each.value)
+            for each in shown.buttons
+        ],
+        missing=list(shown.missing),
+        unknown=list(shown.unknown),
+        fault=shown.fault,
+    )
+
+
 async def sync_templates(caller: Caller) -> TemplatesSynced:
     """Read all templates of all accounts from Meta, then write each account's at once.
 
@@ -88,6 +136,7 @@ async def sync_templates(caller: Caller) -> TemplatesSynced:
     """
     count, skipped = 0, 0
     created = changed = deleted = templates = 0
+    caller.audit(target_kind="templates")
     async for account in accounts(caller):
         count += 1
         found = [item async for item in account.client.iter_templates(account.waba_id)]
@@ -123,6 +172,10 @@ async def _store(
     counts = await fetch_known(
         connection, _Counts, _sql.upsert_templates, {**place, **arrays}, what="template"
     )
+    for template_id in sorted(counts.recategorised):
+        # As after Meta's webhook: the scheduler prices what its campaigns have not sent anew.
+        stale = {"tenant_id": caller.tenant_id, "template_id": template_id}
+        await execute(connection, _notices.mark_prices_stale, stale)
     gone = await execute(connection, _sql.mark_templates_deleted, place)
     return counts, gone
 
@@ -139,6 +192,7 @@ _COLUMNS: Final = (
     "parameter_formats",
     "version_hashes",
     "ttls",
+    "rejected_reasons",
 )
 
 
@@ -157,7 +211,14 @@ def _columns(item: Json) -> dict[str, object]:
         "parameter_formats": parameter_format if parameter_format == "NAMED" else "POSITIONAL",
         "version_hashes": version_hash(components),
         "ttls": _time_to_live(item),
+        "rejected_reasons": _rejected_reason(item),
     }
+
+
+def _rejected_reason(item: Json) -> str | None:
+    """Meta's reason; it writes NONE for none."""
+    reason = text(item, "rejected_reason", limit=200)
+    return None if reason is None or reason.upper() == "NONE" else reason
 
 
 def _time_to_live(item: Json) -> int | None:

@@ -1,1 +1,1 @@
-"""The tenant itself: who it is, its API keys, its people signing in."""
+"""The tenant itself: who it is, and the rules it has set for itself."""

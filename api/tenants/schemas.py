@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from api.dto import Answer, Instant, Name, Request, Text
-from api.scopes import Scope
+from api.dto import Answer, Language, Line, Name, Request
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
 
 
 class Tenant(Answer):
@@ -29,59 +31,41 @@ class Tenant(Answer):
     )
     marketing_cap_days: int | None
     blocked_countries: list[str] = Field(description="Countries it does not write to.")
+    four_eyes_off_asked_by: str | None = Field(
+        description="Who has asked to switch four eyes off; another owner has to ask too."
+    )
+    four_eyes_off_asked_at: datetime | None
 
 
-class ApiKey(Answer):
-    """An API key; its secret is never shown again."""
-
-    api_key_id: UUID
-    name: str
-    prefix: str = Field(description="The 8 characters after `ctr_live_`, to recognise a key by.")
-    scopes: list[str]
-    created_at: datetime
-    last_used_at: datetime | None = Field(description="To the minute.")
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-class NewApiKey(Answer):
-    """A key just made; `secret` is shown this once."""
-
-    api_key: ApiKey
-    secret: str
-
-
-class CreateApiKey(Request):
-    """A key with some of the scopes that its maker has."""
+class ChangeTenant(Request):
+    """What to change of the tenant; what isn't named stays."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"name": "shop integration", "scopes": ["messages:send", "contacts:write"]},
-            ]
-        }
+        json_schema_extra={"examples": [{"marketing_cap_messages": 2, "marketing_cap_days": 7}]}
     )
 
-    name: Name
-    scopes: Annotated[
-        list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=32)
-    ]
-    expires_at: Instant | None = None
+    name: Name | None = None
+    locale: Language | None = None
+    timezone: Annotated[Line, Field(max_length=64)] | None = Field(
+        default=None, description="Refused once something was invoiced: its days are billed."
+    )
+    four_eyes: bool | None = Field(
+        default=None, description="On at once; off when a second owner asks for it too."
+    )
+    marketing_cap_messages: Annotated[int, Field(ge=1, le=9_999)] | None = Field(
+        default=None, description="With `marketing_cap_days`; both null: no cap."
+    )
+    marketing_cap_days: Annotated[int, Field(ge=1, le=90)] | None = None
+    blocked_countries: Annotated[list[Country], Field(max_length=250)] | None = None
 
-
-class LogIn(Request):
-    """Who signs in, to which tenant."""
-
-    slug: Annotated[str, Field(pattern=r"^[a-z0-9](-?[a-z0-9])*$", max_length=63)]
-    email: Annotated[
-        str, Field(pattern=r"^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$", max_length=254)
-    ]
-    password: Annotated[Text, Field(min_length=1, max_length=256)]
-
-
-class AccessToken(Answer):
-    """A bearer token for the other routes."""
-
-    access_token: str
-    token_type: str = "Bearer"  # noqa: S105 - the kind of token, not a secret
-    expires_in: int = Field(description="Seconds.")
+    @model_validator(mode="after")
+    def _whole(self) -> "ChangeTenant":
+        cap = {"marketing_cap_messages", "marketing_cap_days"}
+        given = self.model_fields_set & cap
+        if given and given != cap:
+            raise PydanticCustomError("half_a_cap", "give both fields of the marketing cap")
+        if (self.marketing_cap_messages is None) != (self.marketing_cap_days is None):
+            raise PydanticCustomError("half_a_cap", "both fields of the marketing cap or neither")
+        if any(getattr(self, name) is None for name in self.model_fields_set - cap):
+            raise PydanticCustomError("null_field", "only the marketing cap can be null")
+        return self

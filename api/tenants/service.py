@@ -1,80 +1,93 @@
-"""Reads the tenant; makes, lists and revokes API keys."""
+"""Reads the tenant, and changes the rules it has set for itself."""
 
-from uuid import UUID
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.deps import Caller
-from api.dto import Page
-from api.pagination import Pager
-from api.problems import Problem
-from api.rows import execute, fetch_all, fetch_known
-from api.tenants.schemas import ApiKey, CreateApiKey, NewApiKey, Tenant
-from core.domain.ids import new_id
-from core.errors import InvalidInput, NotFound
-from core.secrets import new_api_key
+from api.dto import Answer
+from api.rows import execute, fetch_known
+from api.tenants.schemas import ChangeTenant, Tenant
+from core.errors import Conflict, InvalidInput
+from core.store.database import Connection
 from core.store.queries import load
 
-_tenants = load("tenants")
-_access = load("access")
+_sql = load("tenants")
+#: How long a second owner has to agree that four eyes are switched off.
+_AGREEMENT: Final = timedelta(days=7)
+
+
+class _Rules(Answer):
+    name: str
+    locale: str
+    timezone: str
+    four_eyes: bool
+    marketing_cap_messages: int | None
+    marketing_cap_days: int | None
+    blocked_countries: list[str]
+    four_eyes_off_asked_by: str | None
+    four_eyes_off_asked_at: datetime | None
+    billed: bool
 
 
 async def get_tenant(caller: Caller) -> Tenant:
     """The caller's tenant."""
     async with caller.transaction() as connection:
-        return await fetch_known(
-            connection,
-            Tenant,
-            _tenants.get_tenant,
-            {"tenant_id": caller.tenant_id},
-            what="tenant",
-        )
+        return await _tenant(connection, caller)
 
 
-async def create_api_key(caller: Caller, wanted: CreateApiKey) -> NewApiKey:
-    """A new key. Raises Problem when it would have a scope that its maker lacks."""
-    beyond = [scope for scope in wanted.scopes if scope not in caller.credential.scopes]
-    if beyond:
-        raise Problem("not-allowed", f"you can't give the scope {beyond[0]}: you lack it")
-    if wanted.expires_at is not None and wanted.expires_at <= caller.state.clock.now():
-        raise InvalidInput("the key would have expired already", pointer="/expires_at")
-    key = new_api_key()
+async def change_tenant(caller: Caller, wanted: ChangeTenant) -> Tenant:
+    """Change the tenant's rules.
+
+    Raises InvalidInput for an unknown zone, Conflict for another zone once something was invoiced,
+    Problem when a key tries to switch four eyes off.
+    """
+    place = {"tenant_id": caller.tenant_id}
     async with caller.transaction() as connection:
-        row = await fetch_known(
-            connection,
-            ApiKey,
-            _access.insert_api_key,
-            {
-                "tenant_id": caller.tenant_id,
-                "api_key_id": new_id(),
-                "name": wanted.name,
-                "prefix": key.prefix,
-                "key_hash": key.hash,
-                "scopes": sorted({scope.value for scope in wanted.scopes}),
-                "expires_at": wanted.expires_at,
-            },
-            what="API key",
-        )
-    return NewApiKey(api_key=row, secret=key.plaintext)
+        rules = await fetch_known(connection, _Rules, _sql.lock_tenant, place, what="tenant")
+        caller.conditions.check(await _tenant(connection, caller))
+        changed = rules.model_dump(exclude={"billed"}) | wanted.model_dump(exclude_unset=True)
+        if changed["timezone"] != rules.timezone:
+            _check_zone(wanted.timezone or "", billed=rules.billed)
+        if wanted.blocked_countries is not None:
+            changed["blocked_countries"] = sorted(set(wanted.blocked_countries))
+        if wanted.four_eyes is not None:
+            changed |= _decide_four_eyes(caller, rules, wanted=wanted.four_eyes)
+        await execute(connection, _sql.change_tenant, place | changed)
+        return await _tenant(connection, caller)
 
 
-async def list_api_keys(caller: Caller, pager: Pager) -> Page[ApiKey]:
-    """The tenant's keys, revoked ones too."""
-    async with caller.transaction() as connection:
-        rows = await fetch_all(
-            connection,
-            ApiKey,
-            _access.list_api_keys,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
-        )
-    return pager.page(rows, lambda row: row.api_key_id)
+def _decide_four_eyes(caller: Caller, rules: _Rules, *, wanted: bool) -> dict[str, object]:
+    """On at once; off when two different owners have asked for it within a week."""
+    asked_by, asked_at = rules.four_eyes_off_asked_by, rules.four_eyes_off_asked_at
+    nobody_asks: dict[str, object] = {
+        "four_eyes_off_asked_by": None,
+        "four_eyes_off_asked_at": None,
+    }
+    if wanted or not rules.four_eyes:
+        return nobody_asks | {"four_eyes": wanted}
+    # A key could be the same owner a second time: only people who have signed in count.
+    person, now = f"user:{caller.signed_in.user_id}", caller.state.clock.now()
+    fresh = asked_at is not None and now - asked_at < _AGREEMENT
+    if fresh and asked_by != person:
+        return nobody_asks | {"four_eyes": False}
+    return {
+        "four_eyes": True,
+        "four_eyes_off_asked_by": person,
+        "four_eyes_off_asked_at": now,
+    }
 
 
-async def revoke_api_key(caller: Caller, api_key_id: UUID) -> None:
-    """End a key at once, also the one that is used for this call."""
-    async with caller.transaction() as connection:
-        known = await execute(
-            connection,
-            _access.revoke_api_key,
-            {"tenant_id": caller.tenant_id, "api_key_id": api_key_id},
-        )
-    if not known:
-        raise NotFound("there is no such API key")
+def _check_zone(zone: str, *, billed: bool) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidInput("there is no such time zone", pointer="/timezone") from error
+    if billed:
+        raise Conflict("the days of the present time zone have been invoiced: it stays")
+
+
+async def _tenant(connection: Connection, caller: Caller) -> Tenant:
+    return await fetch_known(
+        connection, Tenant, _sql.get_tenant, {"tenant_id": caller.tenant_id}, what="tenant"
+    )

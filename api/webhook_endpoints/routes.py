@@ -58,7 +58,7 @@ async def list_endpoints(
 )
 async def get_endpoint(caller: WebhooksReader, endpoint_id: Id) -> Endpoint:
     """An endpoint, how it does, and why it is switched off if it is."""
-    return await service.get_endpoint(caller, endpoint_id)
+    return caller.conditions.answer(await service.get_endpoint(caller, endpoint_id))
 
 
 @router.patch(
@@ -71,7 +71,8 @@ async def change_endpoint(
     caller: WebhooksManager, endpoint_id: Id, wanted: ChangeEndpoint
 ) -> Endpoint:
     """Fields that are absent stay. What happens while it is off is not told later."""
-    return await service.change_endpoint(caller, endpoint_id, wanted)
+    changed = await service.change_endpoint(caller, endpoint_id, wanted)
+    return caller.conditions.answer(changed)
 
 
 @router.delete(

@@ -1,7 +1,7 @@
 """What the slice of webhook endpoints takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -117,6 +117,16 @@ class Replay(Request):
 class Endpoint(Answer):
     """An endpoint and how it does."""
 
+    moving: ClassVar[frozenset[str]] = frozenset(
+        {
+            "failing_since",
+            "failures_in_row",
+            "last_success_at",
+            "rests_until",
+            "previous_secret_until",
+        }
+    )
+
     endpoint_id: UUID
     url: str
     description: str | None
@@ -159,7 +169,7 @@ class DeliverySummary(Answer):
     next_attempt_at: datetime | None
 
 
-class Attempt(Answer):
+class DeliveryAttempt(Answer):
     """One try."""
 
     attempt_no: int
@@ -175,7 +185,7 @@ class Delivery(DeliverySummary):
 
     webhook_id: str = Field(description="The `webhook-id` header, the same in every attempt.")
     body: dict[str, object]
-    tries: list[Attempt]
+    tries: list[DeliveryAttempt]
 
 
 class TestSent(Answer):

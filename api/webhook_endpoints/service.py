@@ -10,10 +10,10 @@ from api.dto import Answer, Page
 from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
 from api.webhook_endpoints.schemas import (
-    Attempt,
     ChangeEndpoint,
     CreateEndpoint,
     Delivery,
+    DeliveryAttempt,
     DeliverySummary,
     Endpoint,
     NewEndpoint,
@@ -49,6 +49,7 @@ async def create_endpoint(caller: Caller, wanted: CreateEndpoint) -> NewEndpoint
     """A new endpoint with its first secret. Raises Conflict when the tenant has too many."""
     await _check_url(caller, wanted.url)
     endpoint_id, most = new_id(), caller.state.settings.webhook_max_endpoints
+    caller.audit(target_kind="endpoint", target_id=endpoint_id)
     async with caller.transaction() as connection:
         await connection.execute(_sql.lock_endpoints, {"tenant_id": caller.tenant_id})
         made = await execute(
@@ -93,12 +94,16 @@ async def change_endpoint(caller: Caller, endpoint_id: UUID, wanted: ChangeEndpo
     """Change what is given."""
     if wanted.url is not None:
         await _check_url(caller, wanted.url)
+    caller.audit(details={"fields": sorted(wanted.model_fields_set)})
     async with caller.transaction() as connection:
+        place = _place(caller, endpoint_id)
+        await connection.execute(_sql.lock_endpoint, place)
+        caller.conditions.check(await _endpoint(connection, caller, endpoint_id))
         await execute(
             connection,
             _sql.update_endpoint,
             {
-                **_place(caller, endpoint_id),
+                **place,
                 "url": wanted.url,
                 "event_types": wanted.event_types,
                 "has_description": "description" in wanted.model_fields_set,
@@ -261,7 +266,7 @@ async def _delivery(
     row = await fetch_known(
         connection, _Stored, _sql.get_delivery, values, what="delivery of this endpoint"
     )
-    tries = await fetch_all(connection, Attempt, _sql.list_attempts, values)
+    tries = await fetch_all(connection, DeliveryAttempt, _sql.list_attempts, values)
     body = envelope(
         event_id=row.event_id, event_type=row.event_type, occurred_at=row.occurred_at, data=row.data
     )

@@ -6,12 +6,15 @@ from uuid import UUID
 
 import typer
 
-from carteiro.commands.connections import operator_transaction
+from carteiro.commands.connections import audited, operator_transaction
 from carteiro.commands.tenant import app as tenant
 from carteiro.commands.tenant import from_environment
 
 if TYPE_CHECKING:
-    from core.store.breakers import Alert, Lift
+    from collections.abc import Sequence
+
+    from core.store.breakers import Alert, Lift, TemplateLift
+    from core.store.tenants import Connection
 
 alerts = typer.Typer(no_args_is_help=True, help="What a person must look at.")
 _Waba = Annotated[str, typer.Option("--waba", help="Id of the WhatsApp Business Account.")]
@@ -29,8 +32,9 @@ def replace_token(
     from core.store import breakers
 
     token = from_environment(token_env, "--token-env")
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.replace-token") as connection:
         lift = breakers.replace_token(connection, waba_id=WabaId(waba), token=token)
+        audited(connection, "account", waba)
     typer.echo(f"account {waba}: stored the new token")
     _say(f"account {waba}", "block", lift)
 
@@ -41,8 +45,9 @@ def unblock_account(waba: _Waba) -> None:
     from core.domain.ids import WabaId
     from core.store import breakers
 
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.unblock-account") as connection:
         lift = breakers.unblock_account(connection, waba_id=WabaId(waba))
+        audited(connection, "account", waba, details={"lifted": lift.reason})
     _say(f"account {waba}", "block", lift)
 
 
@@ -54,8 +59,9 @@ def resume_number(
     from core.domain.ids import PhoneNumberId
     from core.store import breakers
 
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.resume-number") as connection:
         lift = breakers.resume_number(connection, phone_number_id=PhoneNumberId(number))
+        audited(connection, "number", number, details={"lifted": lift.reason})
     _say(f"number {number}", "pause", lift)
 
 
@@ -80,13 +86,15 @@ def resume_template(
     from core.store import breakers
 
     if template is not None and name is None and slug is None and language is None:
-        with operator_transaction() as connection:
+        with operator_transaction("tenant.resume-template") as connection:
             lifts = breakers.resume_template(connection, template_id=TemplateId(template))
+            _write_down(connection, lifts)
     elif template is None and name is not None and slug is not None:
-        with operator_transaction() as connection:
+        with operator_transaction("tenant.resume-template") as connection:
             lifts = breakers.resume_templates_named(
                 connection, slug=slug, name=name, language=language
             )
+            _write_down(connection, lifts)
     else:
         raise typer.BadParameter("give --template, or --slug and --name")
     for one in lifts:
@@ -101,7 +109,7 @@ def list_alerts(
     """Show the open alerts of every tenant, the newest first."""
     from core.store import breakers
 
-    with operator_transaction() as connection:
+    with operator_transaction("alerts.list") as connection:
         found = breakers.list_alerts(connection, include_closed=closed_too, limit=limit + 1)
     for alert in found[:limit]:
         typer.echo(_described(alert))
@@ -118,9 +126,15 @@ def close_alert(
     """Close an alert that was dealt with; refused while what it tells of still stops sending."""
     from core.store import breakers
 
-    with operator_transaction() as connection:
+    with operator_transaction("alerts.close") as connection:
         closed = breakers.close_alert(connection, alert_id=alert_id)
+        audited(connection, "alert", alert_id)
     typer.echo(f"alert {alert_id}: {'closed' if closed else 'was closed already'}")
+
+
+def _write_down(connection: "Connection", lifts: "Sequence[TemplateLift]") -> None:
+    for one in lifts:
+        audited(connection, "template", one.template_id, details={"lifted": one.lift.reason})
 
 
 def _say(what: str, stop: str, lift: "Lift") -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carteiro.commands.connections import operator_transaction
-from carteiro.commands.switches import operator_name
+from carteiro.commands.connections import audited, operator_name, operator_transaction
 
 if TYPE_CHECKING:
     from core.store.dead_letters import DeadLetter, LetterFilter
@@ -77,17 +76,12 @@ def show_letter(
     """
     from core.store import dead_letters
 
-    with operator_transaction() as connection:
+    with operator_transaction("dlq.show") as connection:
         facts = dead_letters.show_letter(connection, letter_id)
         raw = facts.pop("body")
         if body:
-            dead_letters.record_action(
-                connection,
-                actor=operator_name(),
-                action="dlq.body_read",
-                subject=letter_id,
-                detail={},
-            )
+            kind = letter_id.partition(":")[0]
+            audited(connection, kind, letter_id, operation="dlq.body_read", only_if_written=False)
     if body:
         if not isinstance(raw, (bytes, memoryview)):
             typer.echo(f"{letter_id}: its body is gone, retention has dropped it", err=True)
@@ -130,10 +124,12 @@ def redrive(
     with TicketPublisher(get_settings()) as publisher:
 
         def act(letter: "DeadLetter") -> str:
-            with operator_transaction() as connection:
-                return redrive_letter(
+            with operator_transaction("dlq.redrive") as connection:
+                result = redrive_letter(
                     connection, publisher, letter.letter_id, actor=operator_name()
                 )
+                audited(connection, letter.kind, letter.letter_id, details={"result": result})
+            return result
 
         _each("redrive", wanted, act, limit=limit, rate=rate, dry_run=dry_run)
 
@@ -162,7 +158,7 @@ def discard(
 
     def act(letter: "DeadLetter") -> str:
         found, key = dead_letters.read_letter_id(letter.letter_id)
-        with operator_transaction() as connection:
+        with operator_transaction("dlq.discard") as connection:
             if found is LetterKind.TICKET and not isinstance(key, int):
                 closed = dead_letters.resolve_ticket(
                     connection, key, resolution="discarded", actor=operator_name()
@@ -171,6 +167,7 @@ def discard(
                 closed = dead_letters.discard_webhook(
                     connection, int(str(key)), actor=operator_name()
                 )
+            audited(connection, letter.kind, letter.letter_id, details={"reason": letter.reason})
         return "discarded" if closed else "was closed already"
 
     _each("discard", wanted, act, limit=limit, rate=rate, dry_run=dry_run)
@@ -186,8 +183,6 @@ def _each(
     dry_run: bool,
 ) -> None:
     """One by one, each in a transaction of its own: an end in the middle loses nothing."""
-    from core.store import dead_letters
-
     found = _find(wanted, limit)
     if dry_run:
         for letter in found:
@@ -201,15 +196,6 @@ def _each(
         result = act(letter)
         done[result] = done.get(result, 0) + 1
         typer.echo(f"{letter.letter_id}  {result}")
-    if found:
-        with operator_transaction() as connection:
-            dead_letters.record_action(
-                connection,
-                actor=operator_name(),
-                action=f"dlq.{verb}",
-                subject=found[0].letter_id if len(found) == 1 else f"{len(found)} letters",
-                detail=done,
-            )
     typer.echo(", ".join(f"{count} {result}" for result, count in done.items()) or "nothing to do")
 
 
@@ -242,7 +228,7 @@ def _filter(
 def _find(wanted: "LetterFilter", limit: int) -> "list[DeadLetter]":
     from core.store import dead_letters
 
-    with operator_transaction() as connection:
+    with operator_transaction("dlq.ls") as connection:
         return dead_letters.list_dead_letters(connection, wanted, limit=limit)
 
 

@@ -21,7 +21,7 @@ def seed() -> None:
     """Store the example plans that are missing; a version that exists is never changed."""
     from core.store import price_plans
 
-    with operator_transaction() as connection:
+    with operator_transaction("plans.seed") as connection:
         codes = price_plans.seed_examples(connection)
     typer.echo("\n".join(f"stored plan {code}" for code in codes) or "all example plans are stored")
 
@@ -43,7 +43,7 @@ def import_rates(
     """Store Meta's dated rates; without a file also the shipped market map and charging rules."""
     from core.store import rate_cards
 
-    with operator_transaction() as connection:
+    with operator_transaction("rates.import") as connection:
         if rate_file is None:
             files = rate_cards.import_shipped(connection)
         else:

@@ -1,14 +1,12 @@
 """`carteiro switch`: stop a tenant, a campaign, a number or everything, for a stated time."""
 
-import os
 from datetime import UTC, datetime
-from getpass import getuser
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from carteiro.commands.connections import operator_transaction
+from carteiro.commands.connections import operator_name, operator_transaction
 
 if TYPE_CHECKING:
     from core.store.switches import Switch
@@ -24,16 +22,11 @@ _WORDS = {
 }
 
 
-def operator_name() -> str:
-    """Who is written down as having done something: CARTEIRO_OPERATOR, or the system's user."""
-    return os.environ.get("CARTEIRO_OPERATOR") or getuser()
-
-
 @app.command("on")
 def switch_on(
     what: Annotated[str, typer.Argument(help=" | ".join(_WORDS))],
     lasting: Annotated[str, typer.Option("--for", help="90s, 30m, 2h, 1d; 7 days at most.")],
-    reason: Annotated[str, typer.Option(help="Why; people will read it.")],
+    reason: Annotated[str, typer.Option(help="Why, without names of people: the tenant reads it.")],
     tenant: Annotated[str | None, typer.Option(help="Slug, for `tenant`.")] = None,
     campaign: Annotated[UUID | None, typer.Option(help="Id, for `campaign`.")] = None,
     number: Annotated[str | None, typer.Option(help="Meta's id, for `number`.")] = None,
@@ -60,7 +53,7 @@ def switch_on(
         raise typer.BadParameter(f"one of {', '.join(_WORDS)}", param_hint="what")
     _check_target(what, tenant=tenant, campaign=campaign, number=number)
     duration = read_duration(lasting)
-    with operator_transaction() as connection:
+    with operator_transaction("switch.on") as connection:
         target = switches.find_target(
             connection,
             SwitchScope(_WORDS[what]),
@@ -83,7 +76,7 @@ def switch_off(
     """End a switch before its time."""
     from core.store import switches
 
-    with operator_transaction() as connection:
+    with operator_transaction("switch.off") as connection:
         lifted = switches.lift_switch(connection, switch_id, actor=operator_name())
     typer.echo(f"switch {switch_id}: {'off' if lifted else 'was not on'}")
 
@@ -96,7 +89,7 @@ def list_switches(
     """Show the switches that are on, the newest first."""
     from core.store import switches
 
-    with operator_transaction() as connection:
+    with operator_transaction("switch.ls") as connection:
         found = switches.list_switches(connection, include_ended=ended_too, limit=limit)
     for switch in found:
         typer.echo(_described(switch))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from carteiro.commands.connections import operator_transaction
+from carteiro.commands.connections import audited, operator_transaction
 
 app = typer.Typer(
     no_args_is_help=True, help="Create tenants, connect their WhatsApp accounts, give access."
@@ -23,8 +23,15 @@ def create(
     region: Annotated[str, typer.Option(help="ISO country of numbers without calling code.")],
     plan: Annotated[str, typer.Option(help="Code of the plan it pays.")],
     locale: Annotated[str, typer.Option(help="Language of what it reads, e.g. pt-BR.")] = "en",
+    owner_email: Annotated[
+        str | None, typer.Option(help="Invite this person as owner and print the token.")
+    ] = None,
+    owner_name: Annotated[str, typer.Option(help="The owner's name.")] = "Owner",
 ) -> None:
-    """Create a tenant and subscribe it to a plan.
+    """Create a tenant and subscribe it to a plan; with --owner-email, print an invitation.
+
+    The owner joins with the token by POST /v1/invitations/accept, within 7 days, and invites the
+    others. Nothing is mailed: hand the token over yourself.
 
     Example:
 
@@ -33,7 +40,7 @@ def create(
     """
     from core.store import tenants
 
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.create") as connection:
         tenant_id = tenants.create_tenant(
             connection,
             slug=slug,
@@ -44,7 +51,13 @@ def create(
             plan=plan,
             locale=locale,
         )
+        audited(connection, "tenant", tenant_id, tenant_id=tenant_id, details={"plan": plan})
+        token = owner_email and tenants.invite_user(
+            connection, tenant_id=tenant_id, email=owner_email, name=owner_name, role="owner"
+        )
     typer.echo(f"created tenant {slug}: {tenant_id}")
+    if token:
+        typer.echo(token)
 
 
 @app.command("add-account")
@@ -64,10 +77,11 @@ def add_account(
     from core.store import tenants
 
     token = from_environment(token_env, "--token-env")
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.add-account") as connection:
+        tenant_id = tenants.find_tenant(connection, slug)
         tenants.add_account(
             connection,
-            tenant_id=tenants.find_tenant(connection, slug),
+            tenant_id=tenant_id,
             waba_id=WabaId(waba),
             portfolio_id=portfolio,
             name=name,
@@ -75,6 +89,7 @@ def add_account(
             currency=currency,
             access_token=token,
         )
+        audited(connection, "account", waba, tenant_id=tenant_id)
     typer.echo(f"connected account {waba} to {slug}; next: add-number, or sync through the API")
 
 
@@ -90,15 +105,17 @@ def add_number(
     from core.domain.ids import PhoneNumberId, WabaId
     from core.store import tenants
 
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.add-number") as connection:
+        tenant_id = tenants.find_tenant(connection, slug)
         tenants.add_number(
             connection,
-            tenant_id=tenants.find_tenant(connection, slug),
+            tenant_id=tenant_id,
             waba_id=WabaId(waba),
             phone_number_id=PhoneNumberId(number_id),
             display_phone_number=display,
             throughput_per_second=throughput,
         )
+        audited(connection, "number", number_id, tenant_id=tenant_id)
     typer.echo(f"added number {number_id} to {slug}")
 
 
@@ -118,12 +135,17 @@ def create_key(
     unknown = [one for one in scope or () if one not in known]
     if unknown:
         raise typer.BadParameter(f"unknown: {unknown[0]}; known: {', '.join(known)}")
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.create-key") as connection:
+        tenant_id = tenants.find_tenant(connection, slug)
         key = tenants.create_api_key(
+            connection, tenant_id=tenant_id, name=name, scopes=scope or known
+        )
+        audited(
             connection,
-            tenant_id=tenants.find_tenant(connection, slug),
-            name=name,
-            scopes=scope or known,
+            "api_key",
+            key.api_key_id,
+            tenant_id=tenant_id,
+            details={"scopes": sorted(scope or known)},
         )
     typer.echo(key.plaintext)
 
@@ -145,15 +167,17 @@ def create_user(
     if role not in set(Role):
         raise typer.BadParameter(f"known roles: {', '.join(Role)}")
     password = from_environment(password_env, "--password-env")
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.create-user") as connection:
+        tenant_id = tenants.find_tenant(connection, slug)
         user_id = tenants.create_user(
             connection,
-            tenant_id=tenants.find_tenant(connection, slug),
+            tenant_id=tenant_id,
             email=email,
             name=name,
             role=role,
             password=password,
         )
+        audited(connection, "user", user_id, tenant_id=tenant_id, details={"role": role})
     typer.echo(f"created user {user_id}")
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from carteiro.commands import tenant
-from carteiro.commands.connections import operator_transaction
-from carteiro.commands.switches import operator_name
+from carteiro.commands.connections import operator_name, operator_transaction
 
 if TYPE_CHECKING:
     from core.store.tenant_rules import MarketingCap
@@ -47,7 +46,7 @@ def set_rules(
         raise typer.BadParameter("on or off", param_hint="--four-eyes")
     cap = None if marketing_cap is None else _read_cap(marketing_cap)
     countries = None if block_countries is None else _read_countries(block_countries)
-    with operator_transaction() as connection:
+    with operator_transaction("tenant.set") as connection:
         rules = tenant_rules.set_rules(
             connection,
             tenant_id=tenants.find_tenant(connection, slug),

@@ -80,8 +80,11 @@ class Verdict:
 async def import_people(cast: Cast, folder: Path, *, rows: int, seed: int) -> None:
     """Write the tenant's CSV, upload it, keep the counts and the row-level error file."""
     cast.csv = write_contacts(cast.tenant, folder / f"{cast.tenant.slug}.csv", rows=rows, seed=seed)
-    cast.imported = await cast.client.upload_csv(
+    taken = await cast.client.upload_csv(
         "/v1/contacts/imports", cast.csv, list="Customers", **CONSENT
+    )
+    cast.imported = await cast.client.wait_for(
+        f"/v1/contacts/imports/{taken['import_id']}", "status", {"finished"}, failed={"failed"}
     )
     cast.error_file = await cast.client.download(
         f"/v1/contacts/imports/{cast.imported['import_id']}/errors",

@@ -81,6 +81,14 @@ class KeywordFound:
 
 
 NO_ADDITIONS: Final = Keywords(words={}, buttons={})
+OPT_OUT_ANSWERS: Final[Mapping[str, str]] = {
+    "pt": (
+        "Pronto: você não vai mais receber as nossas promoções por aqui. Mudou de ideia? "
+        "Responda QUERO."
+    ),
+    "en": "Done: you will get no more offers from us here. Changed your mind? Reply START.",
+}
+"""What we propose as the answer to somebody who withdraws, by language; a tenant turns it on."""
 
 
 def find_keyword(

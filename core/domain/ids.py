@@ -47,6 +47,12 @@ def new_id(at: datetime | None = None) -> UUID:
     return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail)
 
 
+def floor_id(at: datetime) -> UUID:
+    """The smallest UUID version 7 of an instant's millisecond: a bound for lists and partitions."""
+    milliseconds = _nanoseconds(at) // _NANOSECONDS_PER_MILLISECOND
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | 0b10 << 62)
+
+
 def created_at(identifier: UUID) -> datetime:
     """The instant a version 7 id was made, to the millisecond. Raises ValueError for others."""
     if identifier.version != 7:

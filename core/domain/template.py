@@ -139,6 +139,24 @@ def required_parameters(shape: TemplateShape) -> tuple[str, ...]:
     return tuple(slot.key for slot in value_slots(shape) if not slot.is_optional)
 
 
+def placeholders(text: str) -> tuple[str, ...]:
+    """The parameters of a text, each once: numbers in their order, names as they appear."""
+    return _parameters(text)
+
+
+def fill(text: str, values: Mapping[str, str], prefix: str = "") -> str:
+    """A text with the values that are there; a parameter without one stays as it is written.
+
+    `prefix` (`header.`) is looked for first, then the bare name, as `value_slots` has it.
+    """
+
+    def put(match: re.Match[str]) -> str:
+        found = values.get(f"{prefix}{match[1]}") or (values.get(match[1]) if prefix else None)
+        return " ".join((found or "").split()) or match[0]
+
+    return _PLACEHOLDER.sub(put, text)
+
+
 def literal_length(text: str) -> int:
     """How many characters of a template's text are its own."""
     return len(_PLACEHOLDER.sub("", text))

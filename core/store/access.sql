@@ -1,20 +1,39 @@
--- find_api_key --
--- The key with this prefix and the state of its tenant: one of two reads without a tenant.
+-- find_credential --
+-- The key with this prefix, who made it, and the state of both: one of two reads without a tenant.
 select
-    k.tenant_id, k.api_key_id, k.key_hash, k.scopes, k.expires_at, k.revoked_at, k.tenant_status
-from app.find_api_key(%(prefix)s) as k
+    k.tenant_id, k.api_key_id, k.key_hash, k.scopes, k.expires_at, k.revoked_at, k.tenant_status,
+    k.maker_id, k.root_key_id, k.maker_role, k.maker_status
+from app.find_credential(%(prefix)s) as k
 
--- find_login --
+-- find_person --
 -- The person with this address in this tenant: the other read without a tenant.
-select l.tenant_id, l.user_id, l.password_hash, l.role, l.user_status, l.tenant_status
-from app.find_login(%(slug)s, %(email)s) as l
+select
+    p.tenant_id, p.user_id, p.password_hash, p.role, p.user_status, p.tenant_status,
+    p.knows_address
+from app.find_person(%(slug)s, %(email)s, %(address_digest)s) as p
 
--- get_user_access --
--- What a signed-in person may do now: role and states, read on every request.
+-- take_login_attempt --
+-- Counts an attempt to sign in, or says how long to wait before the next one.
+select a.wait_seconds, a.taken_at
+from app.take_login_attempt(
+    %(account)s, %(free)s, %(most_of_account)s, %(address)s, %(most_of_address)s, %(seconds)s
+) as a
+
+-- forgive_login_attempt --
+-- Takes back an attempt that was no failure.
+select app.forgive_login_attempt(%(account)s, %(address)s, %(taken_at)s, %(over)s)
+
+-- get_session_access --
+-- What a signed-in person may do now: session, role and states, read on every request.
 select u.role, u.status as user_status, t.status as tenant_status
-from app.users as u
-inner join app.tenants as t on u.tenant_id = t.tenant_id
-where u.tenant_id = %(tenant_id)s and u.user_id = %(user_id)s
+from app.sessions as s
+inner join app.users as u on s.tenant_id = u.tenant_id and s.user_id = u.user_id
+inner join app.tenants as t on s.tenant_id = t.tenant_id
+where s.tenant_id = %(tenant_id)s
+    and s.session_id = %(session_id)s
+    and s.user_id = %(user_id)s
+    and s.ended_at is null
+    and s.ends_at > %(now)s
 
 -- touch_api_key --
 -- Remembers that a key was used, to the minute.
@@ -26,22 +45,71 @@ where tenant_id = %(tenant_id)s
 
 -- insert_api_key --
 -- A new key: prefix and hash only.
-insert into app.api_keys (tenant_id, api_key_id, name, prefix, key_hash, scopes, expires_at)
-values (
-    %(tenant_id)s, %(api_key_id)s, %(name)s, %(prefix)s, %(key_hash)s, %(scopes)s, %(expires_at)s
+insert into app.api_keys (
+    tenant_id, api_key_id, name, prefix, key_hash, scopes, expires_at, maker_id, root_key_id,
+    rotated_from
 )
-returning api_key_id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at
+values (
+    %(tenant_id)s, %(api_key_id)s, %(name)s, %(prefix)s, %(key_hash)s, %(scopes)s, %(expires_at)s,
+    %(maker_id)s, %(root_key_id)s, %(rotated_from)s
+)
+returning
+    api_key_id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at,
+    coalesce('user:' || maker_id, 'api_key:' || coalesce(root_key_id, api_key_id)) as made_by,
+    rotated_from
 
--- list_api_keys --
--- The tenant's keys, newest first.
+-- get_api_key --
+-- One key, held against changes until the transaction ends.
 select
     k.api_key_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at,
-    k.revoked_at
+    k.revoked_at,
+    coalesce('user:' || k.maker_id, 'api_key:' || coalesce(k.root_key_id, k.api_key_id))
+        as made_by,
+    k.rotated_from
+from app.api_keys as k
+where k.tenant_id = %(tenant_id)s and k.api_key_id = %(api_key_id)s
+for update of k
+
+-- list_api_keys --
+-- The tenant's keys, newest first, as far as the filters let them through.
+select
+    k.api_key_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at,
+    k.revoked_at,
+    coalesce('user:' || k.maker_id, 'api_key:' || coalesce(k.root_key_id, k.api_key_id))
+        as made_by,
+    k.rotated_from
 from app.api_keys as k
 where k.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or k.api_key_id < %(after)s::uuid)
+    and (%(created_after)s::timestamptz is null or k.created_at >= %(created_after)s)
+    and (%(created_before)s::timestamptz is null or k.created_at < %(created_before)s)
+    and (
+        %(made_by)s::text is null
+        or %(made_by)s::text
+        = coalesce('user:' || k.maker_id, 'api_key:' || coalesce(k.root_key_id, k.api_key_id))
+    )
+    and (
+        %(status)s::text is null
+        or %(status)s::text = case
+            when k.revoked_at is not null then 'revoked'
+            when k.expires_at <= %(now)s then 'expired'
+            else 'active'
+        end
+    )
 order by k.api_key_id desc
 limit %(limit)s
+
+-- change_api_key --
+-- What may be changed of a key: its name, what it may do, and when it ends.
+update app.api_keys as k
+set name = %(name)s, scopes = %(scopes)s, expires_at = %(expires_at)s
+where k.tenant_id = %(tenant_id)s and k.api_key_id = %(api_key_id)s
+returning
+    k.api_key_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at,
+    k.revoked_at,
+    coalesce('user:' || k.maker_id, 'api_key:' || coalesce(k.root_key_id, k.api_key_id))
+        as made_by,
+    k.rotated_from
 
 -- revoke_api_key --
 -- Ends a key at once; revoking twice keeps the first instant.
@@ -49,12 +117,3 @@ update app.api_keys
 set revoked_at = coalesce(revoked_at, now())
 where tenant_id = %(tenant_id)s and api_key_id = %(api_key_id)s
 returning api_key_id
-
--- insert_user --
--- A new person of a tenant; nothing when the address is taken.
-insert into app.users (tenant_id, user_id, email, name, role, password_hash)
-values (
-    %(tenant_id)s, %(user_id)s, %(email)s, %(name)s, %(role)s, %(password_hash)s
-)
-on conflict (tenant_id, email) do nothing
-returning user_id

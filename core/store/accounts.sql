@@ -5,6 +5,12 @@ from app.whatsapp_accounts as a
 where a.tenant_id = %(tenant_id)s
 order by a.waba_id
 
+-- get_account --
+-- One of the tenant's accounts with its sealed token.
+select a.waba_id, a.access_token_encrypted
+from app.whatsapp_accounts as a
+where a.tenant_id = %(tenant_id)s and a.waba_id = %(waba_id)s
+
 -- list_numbers --
 -- The tenant's numbers by id, with what holds them back.
 select

@@ -40,6 +40,7 @@ class Lift:
 class TemplateLift:
     """A template and what lifting its halt did; `status` is Meta's last word on it."""
 
+    template_id: TemplateId
     name: str
     language: str
     status: str
@@ -218,6 +219,7 @@ def _resume_one(connection: Connection, template: _Template) -> TemplateLift:
     closed = _close(connection, template.tenant_id, ["template_halted"], subjects)
     approved = template.status == "APPROVED"
     return TemplateLift(
+        template_id=template.template_id,
         name=template.name,
         language=template.language,
         status=template.status,

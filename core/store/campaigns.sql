@@ -11,6 +11,13 @@ values (
     %(created_by)s
 )
 
+-- lock_campaign --
+-- Holds a campaign for a change.
+select c.campaign_id
+from app.campaigns as c
+where c.tenant_id = %(tenant_id)s and c.campaign_id = %(campaign_id)s
+for no key update
+
 -- get_campaign --
 -- One campaign as stored.
 select
@@ -19,6 +26,11 @@ select
     c.phone_number_id,
     c.template_id,
     c.list_id,
+    (
+        select l.segment_id
+        from app.lists as l
+        where l.tenant_id = c.tenant_id and l.list_id = c.list_id
+    ) as segment_id,
     c.parameters,
     c.experiment,
     c.canary,
@@ -66,6 +78,11 @@ select
     c.phone_number_id,
     c.template_id,
     c.list_id,
+    (
+        select l.segment_id
+        from app.lists as l
+        where l.tenant_id = c.tenant_id and l.list_id = c.list_id
+    ) as segment_id,
     c.status,
     shown.state,
     c.status_reason,
@@ -113,7 +130,7 @@ where tenant_id = %(tenant_id)s
 returning campaign_id
 
 -- approve_campaign --
--- Approves exactly the plan that was read; with four eyes, not by who asked for it.
+-- Approves exactly the plan that was read; with four eyes, by another person than who asked.
 update app.campaigns as c
 set status = 'approved', approved_at = now(), approved_by = %(approved_by)s
 where c.tenant_id = %(tenant_id)s
@@ -126,7 +143,8 @@ where c.tenant_id = %(tenant_id)s
         from app.tenants as t
         where t.tenant_id = c.tenant_id
             and t.four_eyes
-            and c.plan_requested_by is not distinct from %(approved_by)s
+            and app.person_behind(c.tenant_id, c.plan_requested_by)
+            is not distinct from %(person)s
     )
 returning c.campaign_id
 
@@ -217,6 +235,34 @@ where c.tenant_id = %(tenant_id)s
     )
 returning c.campaign_id
 
+-- accept_arm_version --
+-- Lets the stopped arms of a running campaign go on whose template has this version now, and the
+-- category it was planned with.
+with arms as (
+    select
+        c.campaign_id,
+        jsonb_object_agg(arm ->> 'name', t.version_hash) as hashes
+    from app.campaigns as c
+    cross join jsonb_path_query(c.experiment, 'lax $.variants[*]') as arm
+    inner join app.templates as t
+        on c.tenant_id = t.tenant_id
+        and coalesce((arm ->> 'template_id')::uuid, c.template_id) = t.template_id
+    where c.tenant_id = %(tenant_id)s
+        and c.campaign_id = %(campaign_id)s
+        and t.version_hash = %(accepted_version_hash)s::text
+        and t.category = c.category
+    group by c.campaign_id
+)
+
+update app.campaigns as c
+set variant_hashes = coalesce(c.variant_hashes, '{}'::jsonb) || a.hashes
+from arms as a
+where c.tenant_id = %(tenant_id)s
+    and c.campaign_id = a.campaign_id
+    and c.status = 'running'
+    and c.finished_at is null
+returning c.campaign_id
+
 -- get_template_change --
 -- A campaign's template now, and whether it still is what was planned.
 select
@@ -277,7 +323,7 @@ with batch as (
     from app.messages as m
     where m.tenant_id = %(tenant_id)s
         and m.campaign_id = %(campaign_id)s
-        and m.state = 'queued'
+        and m.work = 'due'
     order by m.message_id
     limit %(batch_size)s
     for update skip locked
@@ -318,7 +364,7 @@ select count(*) as messages
 from app.messages as m
 where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
-    and m.state = 'queued'
+    and m.work = 'due'
 
 -- count_states --
 -- Messages of a campaign by state and reason: the terms of the conservation sum.
@@ -392,7 +438,10 @@ select
     exists (
         select 1
         from app.lists as l
-        where l.tenant_id = %(tenant_id)s and l.list_id = %(list_id)s
+        where l.tenant_id = %(tenant_id)s
+            and l.list_id = %(list_id)s
+            -- The list of a campaign to a segment is that campaign's alone.
+            and l.segment_id is null
     ) as list_known
 
 -- get_campaign_status --
@@ -415,7 +464,6 @@ select
     end as scheduled_until,
     case when number.paused_until > now() then number.paused_until end as number_paused_until,
     account.blocked_reason is not null as account_blocked,
-    template.halted_reason is not null as template_halted,
     app.switch_in_force(c.tenant_id, c.campaign_id, c.phone_number_id) as switch_scope
 from app.campaigns as c
 inner join app.tenants as tenant on c.tenant_id = tenant.tenant_id
@@ -425,9 +473,6 @@ inner join app.phone_numbers as number
 inner join app.whatsapp_accounts as account
     on number.tenant_id = account.tenant_id
     and number.waba_id = account.waba_id
-inner join app.templates as template
-    on c.tenant_id = template.tenant_id
-    and c.template_id = template.template_id
 where c.tenant_id = %(tenant_id)s
     and c.campaign_id = %(campaign_id)s
 
@@ -442,15 +487,23 @@ with waiting as (
         m.not_before > now() as is_later,
         m.throttle_count > 0 as is_throttled,
         m.attempt_no = 0 and c.local_delivery as is_local,
-        m.not_before
+        m.not_before,
+        t.halted_reason is not null as is_halted,
+        not app.is_as_planned(
+            c.template_version_hash, c.category, c.variant_hashes, m.variant, t.version_hash,
+            t.category
+        ) as is_changed
     from app.campaigns as c
     inner join app.messages as m
         on c.tenant_id = m.tenant_id
         and c.campaign_id = m.campaign_id
         and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
+    left join app.templates as t
+        on m.tenant_id = t.tenant_id
+        and m.template_id = t.template_id
     where c.tenant_id = %(tenant_id)s
         and c.campaign_id = %(campaign_id)s
-        and m.state = 'queued'
+        and m.work = 'due'
     limit 100000
 ),
 
@@ -460,6 +513,8 @@ kinds as (
         w.is_later,
         w.is_throttled,
         w.is_local,
+        w.is_halted,
+        w.is_changed,
         app.quiet_until(
             %(tenant_id)s, w.country, w.category, w.recipient_timezone, now()
         ) as quiet_until,
@@ -468,7 +523,7 @@ kinds as (
     from waiting as w
     group by
         w.country, w.category, w.recipient_timezone, w.is_unreleased, w.is_later, w.is_throttled,
-        w.is_local
+        w.is_local, w.is_halted, w.is_changed
 ),
 
 portfolio as (
@@ -481,23 +536,18 @@ portfolio as (
         inner join app.whatsapp_accounts as account
             on number.tenant_id = account.tenant_id
             and number.waba_id = account.waba_id
-        inner join app.portfolios as p
-            on account.tenant_id = p.tenant_id
-            and account.portfolio_id = p.portfolio_id
+        -- One count for plan, pacer, claim and this.
+        inner join lateral app.portfolio_usage(account.portfolio_id) as usage
+            on usage.used >= usage.people_per_day
         where c.tenant_id = %(tenant_id)s
             and c.campaign_id = %(campaign_id)s
-            and p.people_per_day <= (
-                select count(*)
-                from app.portfolio_reach as reach
-                where reach.tenant_id = p.tenant_id
-                    and reach.portfolio_id = p.portfolio_id
-                    and reach.reached_at > now() - interval '24 hours'
-            )
     ) as is_full
 )
 
 select
     case
+        when k.is_halted then 'template_halted'
+        when k.is_changed then 'template_changed'
         when k.is_unreleased then 'wave_not_released'
         when k.quiet_until is not null then 'quiet_hours'
         when portfolio.is_full then 'portfolio_limit'

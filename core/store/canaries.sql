@@ -15,14 +15,42 @@ select
     ) as judged_messages,
     count(m.message_id) filter (where m.state = 'failed') as failed_messages,
     count(m.message_id) filter (where m.error_code = 131049) as limited_messages,
-    max(coalesce(t.halted_reason, case when t.status <> 'APPROVED' then t.status end))
-        as template_stopped,
-    max(t.quality) as template_quality,
+    max(used.template_stopped) as template_stopped,
+    max(used.template_quality) as template_quality,
     max(n.quality) as number_quality
 from app.campaigns as c
-inner join app.templates as t
-    on c.tenant_id = t.tenant_id
-    and c.template_id = t.template_id
+-- Every arm's template: a few people go first to see whether anything speaks against it.
+cross join lateral (
+    select
+        max(
+            coalesce(
+                t.halted_reason,
+                case when t.status <> 'APPROVED' then t.status end,
+                case
+                    when not app.is_as_planned(
+                        c.template_version_hash, c.category, c.variant_hashes, arm.variant,
+                        t.version_hash, t.category
+                    ) then 'it is another than was planned'
+                end
+            )
+        ) as template_stopped,
+        coalesce(max(t.quality) filter (where t.quality = 'RED'), max(t.quality))
+            as template_quality
+    from (
+        select
+            null as variant,
+            c.template_id
+        where not app.has_own_arms(c.experiment, c.template_id)
+        union all
+        select
+            named ->> 'name',
+            coalesce((named ->> 'template_id')::uuid, c.template_id)
+        from jsonb_path_query(c.experiment, 'lax $.variants[*]') as named
+    ) as arm
+    inner join app.templates as t
+        on c.tenant_id = t.tenant_id
+        and arm.template_id = t.template_id
+) as used
 inner join app.phone_numbers as n
     on c.tenant_id = n.tenant_id
     and c.phone_number_id = n.phone_number_id

@@ -96,6 +96,37 @@ where c.tenant_id = %(tenant_id)s
 order by c.consent_id desc
 limit %(limit)s
 
+-- list_proven_consents --
+-- One person's whole ledger, oldest entry first, each with the audit entry that was written with it.
+select
+    c.consent_id,
+    c.purpose,
+    c.action,
+    c.channel,
+    c.text_version,
+    c.evidence,
+    c.occurred_at,
+    c.recorded_at,
+    case
+        when e.entry_id is not null
+            then jsonb_build_object(
+                'entry_id', e.entry_id,
+                'actor', e.actor,
+                'at', e.at,
+                'sequence', e.sequence,
+                'entry_hash', encode(e.entry_hash, 'hex')
+            )
+    end as audit
+from app.consents as c
+left join app.audit_entries as e
+    on c.tenant_id = e.tenant_id
+    and e.target_id = c.contact_id::text
+    and e.operation = 'record_consent'
+    and e.details ->> 'consent_id' = c.consent_id::text
+where c.tenant_id = %(tenant_id)s and c.contact_id = %(contact_id)s
+order by c.consent_id
+limit %(limit)s
+
 -- list_consent_states --
 -- What holds now for one person, by purpose.
 select s.purpose, s.granted, s.consent_id, s.occurred_at

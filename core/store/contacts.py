@@ -69,6 +69,17 @@ async def save_people(
     ]
 
 
+async def add_members(
+    connection: Connection, tenant_id: TenantId, list_id: UUID, contact_ids: Sequence[UUID]
+) -> int:
+    """Put people on a list; returns how many were not on it yet."""
+    cursor = await connection.execute(
+        _sql.add_members,
+        {"tenant_id": tenant_id, "list_id": list_id, "contact_ids": list(contact_ids)},
+    )
+    return cursor.rowcount
+
+
 async def _resolve(
     connection: Connection, tenant_id: TenantId, people: Sequence[Person]
 ) -> dict[int, ContactId]:

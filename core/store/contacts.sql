@@ -14,6 +14,10 @@ from app.contacts as c
 where c.tenant_id = %(tenant_id)s
     and c.erased_at is null
     and (%(after)s::uuid is null or c.contact_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or c.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or c.created_at < %(created_to)s)
+    and (%(updated_from)s::timestamptz is null or c.updated_at >= %(updated_from)s)
+    and (%(updated_to)s::timestamptz is null or c.updated_at < %(updated_to)s)
     and (
         %(list_id)s::uuid is null
         or exists (
@@ -143,7 +147,11 @@ select
     ) as members
 from app.lists as l
 where l.tenant_id = %(tenant_id)s
+    -- Those of campaigns to segments are nobody's to choose.
+    and l.segment_id is null
     and (%(after)s::uuid is null or l.list_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or l.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or l.created_at < %(created_to)s)
 order by l.list_id desc
 limit %(limit)s
 
@@ -155,7 +163,39 @@ from unnest(%(contact_ids)s::uuid[]) as i (contact_id)
 on conflict (tenant_id, list_id, contact_id) do nothing
 
 -- get_contact_identity --
--- What a message row needs to know about its recipient.
+-- What a row about a person needs to know of them, who is not merged before the transaction ends.
 select c.contact_id, c.address, c.country, c.pseudonym
 from app.contacts as c
 where c.tenant_id = %(tenant_id)s and c.contact_id = %(contact_id)s and c.erased_at is null
+for key share
+
+-- get_contact_address --
+-- Where one person is written to.
+select c.address
+from app.contacts as c
+where c.tenant_id = %(tenant_id)s and c.contact_id = %(contact_id)s and c.erased_at is null
+
+-- remove_members --
+-- Takes people off a list.
+delete from app.list_members
+where tenant_id = %(tenant_id)s
+    and list_id = %(list_id)s
+    and contact_id = any(%(contact_ids)s::uuid[])
+
+-- list_known_lists --
+-- Which of these lists there are for people to be put on.
+select l.list_id as id
+from app.lists as l
+where l.tenant_id = %(tenant_id)s
+    and l.list_id = any(%(list_ids)s::uuid[])
+    and l.segment_id is null
+
+-- list_known_people --
+-- Which of these people there are; they are not merged before the transaction ends.
+select c.contact_id as id
+from app.contacts as c
+where c.tenant_id = %(tenant_id)s
+    and c.contact_id = any(%(contact_ids)s::uuid[])
+    and c.erased_at is null
+order by c.contact_id
+for key share

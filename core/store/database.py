@@ -3,37 +3,88 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.domain.ids import TenantId
 from core.errors import Unavailable
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
-Pool = AsyncConnectionPool[Connection]
 _FROZEN_SECONDS: Final = 60
 """A transaction in which nothing happened for so long belongs to a process that froze."""
+_GONE_SECONDS: Final = 10
+"""How often the server looks whether the client of a statement that lasts is still there."""
 _CONNECT_SECONDS: Final = 5
+#: A peer that vanished, or a line that swallows everything, is known after nine seconds.
+_TCP: Final = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 3,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 9_000,
+}
 _CHECK_SECONDS: Final = 2.0
 """A connection that says nothing for so long to an empty query is given up before its use."""
+_FRESH_SECONDS: Final = 1.0
+"""A connection that answered within this time is used without asking it once more."""
+_ANSWER_SECONDS: Final = 60.0
+"""Several times the longest statement, wait for a lock included, of any process but the planner."""
+_T = TypeVar("_T")
+
+
+class _Line(psycopg.AsyncConnection[tuple[object, ...]]):
+    """A connection that waits for the server's word for a bounded time only.
+
+    Then it is cut, and the statement, or the commit, raises psycopg.OperationalError as if the
+    server had gone: whoever may have committed must look, as after any crash.
+    """
+
+    answer_seconds = _ANSWER_SECONDS
+    answered_at = float("-inf")
+
+    async def wait(
+        self,
+        gen: PQGen[_T],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's signature
+    ) -> _T:
+        with _cut_after(self, self.answer_seconds):
+            result = await super().wait(gen, interval, timeout)
+        self.answered_at = time.monotonic()
+        return result
+
+
+Pool = AsyncConnectionPool[_Line]
 
 
 @asynccontextmanager
 async def open_pool(
-    dsn: str, *, name: str, min_size: int = 1, max_size: int = 4
+    dsn: str,
+    *,
+    name: str,
+    min_size: int = 1,
+    max_size: int = 4,
+    answer_seconds: float = _ANSWER_SECONDS,
 ) -> AsyncIterator[Pool]:
     """A pool of connections to `dsn` (from Settings.dsn(role)); closed on leaving.
+
+    A statement whose answer takes longer than `answer_seconds` raises psycopg.OperationalError; its
+    connection is dropped, and the server ends what it was doing.
 
     Waits up to 10 s for the first connection and then raises Unavailable, so that a process with a
     wrong URL says so at its start instead of at its first message.
     """
     pool: Pool = AsyncConnectionPool(
-        dsn,
-        kwargs={"connect_timeout": _CONNECT_SECONDS},
+        make_conninfo(dsn, **_TCP),
+        connection_class=_Line,
         min_size=min_size,
         max_size=max_size,
         timeout=5.0,
@@ -42,7 +93,7 @@ async def open_pool(
         # tried again after four more.
         reconnect_timeout=5.0,
         max_idle=300.0,
-        configure=_guard,
+        configure=partial(_guard, answer_seconds=answer_seconds),
         check=_check,
         open=False,
         name=name,
@@ -58,6 +109,20 @@ async def open_pool(
         yield pool
     finally:
         await pool.close(timeout=5.0)
+
+
+@asynccontextmanager
+async def open_connection(
+    dsn: str, *, answer_seconds: float = _ANSWER_SECONDS
+) -> AsyncIterator[Connection]:
+    """One connection that commits each statement, for what lives as long as a session: a lock.
+
+    `answer_seconds` as in open_pool.
+    """
+    address = make_conninfo(dsn, **_TCP)
+    async with await _Line.connect(address, autocommit=True) as connection:
+        await _guard(connection, answer_seconds=answer_seconds)
+        yield connection
 
 
 @asynccontextmanager
@@ -133,32 +198,44 @@ def _cut(connection: Connection) -> None:
             line.shutdown(socket.SHUT_RDWR)
 
 
-async def _check(connection: Connection) -> None:
+async def _check(connection: _Line) -> None:
     """Raise psycopg.OperationalError unless the server answers; the pool takes another then."""
+    if time.monotonic() - connection.answered_at < _FRESH_SECONDS:
+        return
     with _cut_after(connection, _CHECK_SECONDS):
         await AsyncConnectionPool.check_connection(connection)
 
 
-async def _guard(connection: Connection) -> None:
+async def _guard(connection: _Line, *, answer_seconds: float) -> None:
     """A process that freezes, or a machine that vanishes, gives up its row locks: without this the
     others would wait for them as long as it stays, or two hours for a lost peer.
+
+    So does a statement whose client was cut off: whoever waits for a lock would else be followed
+    there by its own next try, and the next.
 
     And nothing is compiled: a partitioned table looks dear enough for PostgreSQL's JIT, which took
     170 ms for a look into an empty queue (PostgreSQL 15, 2026-11-23).
     """
+    connection.answer_seconds = answer_seconds
+    autocommit = connection.autocommit
     await connection.set_autocommit(True)
     with _cut_after(connection, _CONNECT_SECONDS):
         await _set_limits(connection)
-    await connection.set_autocommit(False)
+    await connection.set_autocommit(autocommit)
 
 
 async def _set_limits(connection: Connection) -> None:
     await connection.execute(
         "select set_config('idle_in_transaction_session_timeout', %s, false),"
-        " set_config('tcp_keepalives_idle', '10', false),"
-        " set_config('tcp_keepalives_interval', '5', false),"
-        " set_config('tcp_keepalives_count', '3', false),"
+        " set_config('client_connection_check_interval', %s, false),"
+        " set_config('tcp_keepalives_idle', %s, false),"
+        " set_config('tcp_keepalives_interval', %s, false),"
+        " set_config('tcp_keepalives_count', %s, false),"
         " set_config('jit', 'off', false)",
-        (f"{_FROZEN_SECONDS}s",),
+        (
+            f"{_FROZEN_SECONDS}s",
+            f"{_GONE_SECONDS}s",
+            *(str(_TCP[f"keepalives_{name}"]) for name in ("idle", "interval", "count")),
+        ),
         prepare=False,
     )

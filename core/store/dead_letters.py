@@ -17,7 +17,6 @@ from uuid import UUID, uuid5
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from core.broker.envelopes import PoisonTicket, read_ticket
 from core.domain.ids import MessageId, PhoneNumberId, TenantId
@@ -188,13 +187,3 @@ def show_letter(connection: OperatorConnection, letter_id: str) -> dict[str, obj
     if row is None or cursor.description is None:
         raise NotFound("there is no such dead letter")
     return {column.name: value for column, value in zip(cursor.description, row, strict=True)}
-
-
-def record_action(
-    connection: OperatorConnection, *, actor: str, action: str, subject: str, detail: object
-) -> None:
-    """Add an entry to the audit entries of operators."""
-    connection.execute(
-        _SQL.insert_audit_entry,
-        {"actor": actor, "action": action, "subject": subject, "detail": Jsonb(detail)},
-    )

@@ -182,9 +182,3 @@ select
     d.body
 from ops.dead_tickets as d
 where d.dead_ticket_id = %(dead_ticket_id)s
-
--- insert_audit_entry --
--- Says who did what by hand.
--- cross-tenant: an operator looks after every tenant
-insert into ops.audit_entries (actor, action, subject, detail)
-values (%(actor)s, %(action)s, %(subject)s, %(detail)s)

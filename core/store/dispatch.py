@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
 from core.domain.ids import ContactId, MessageId, PhoneNumberId, TemplateId, TenantId, WabaId
+from core.store.arrays import as_array
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -16,6 +18,9 @@ QUARANTINE_AFTER: Final = 5
 """Claims of one message in a row that may end with their worker; then nobody tries it again."""
 NO_TOKEN_PAUSE = "no usable access token"  # noqa: S105 - a reason, not a secret
 """Why a number rests whose account's token cannot be read; storing another one ends it."""
+
+# The order of ids, without the comparison of UUID, which is Python.
+_number = attrgetter("int")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +118,10 @@ async def lock_messages(
     all, or twice the same. What is read by later statements is then complete and stands still.
     """
     values = {
-        "tenant_ids": list(tenant_ids),
-        "message_ids": list(message_ids),
-        "lowest": min(message_ids),
-        "highest": max(message_ids),
+        "tenant_ids": as_array(tenant_ids),
+        "message_ids": as_array(message_ids),
+        "lowest": min(message_ids, key=_number),
+        "highest": max(message_ids, key=_number),
     }
     locked_before = -1
     while True:
@@ -209,9 +214,9 @@ async def link_identities(
         _SQL.link_identities,
         {
             "tenant_id": tenant_id,
-            "kinds": [identity.kind for identity in identities],
-            "identities": [identity.value for identity in identities],
-            "contact_ids": [identity.contact_id for identity in identities],
+            "kinds": as_array([identity.kind for identity in identities]),
+            "identities": as_array([identity.value for identity in identities]),
+            "contact_ids": as_array([identity.contact_id for identity in identities]),
         },
     )
 

@@ -40,19 +40,11 @@ desk as materialized (
     inner join app.whatsapp_accounts as account
         on number.tenant_id = account.tenant_id
         and number.waba_id = account.waba_id
-    -- Meta has one limit for it; whichever tenant heard last knows best.
+    -- As portfolios.list_usage counts: the smallest that anybody who shares it heard.
     left join lateral (
-        select p.people_per_day
+        select min(p.people_per_day) as people_per_day
         from app.portfolios as p
         where p.portfolio_id = account.portfolio_id
-            and exists (
-                select 1
-                from app.portfolios as own
-                where own.tenant_id = account.tenant_id
-                    and own.portfolio_id = account.portfolio_id
-            )
-        order by p.updated_at desc
-        limit 1
     ) as portfolio on true
     where number.tenant_id = %(tenant_id)s
         and number.phone_number_id = %(phone_number_id)s
@@ -80,6 +72,9 @@ candidates as materialized (
         pair.until as pair_until,
         case
             when m.expires_at <= now() then 'too_late'
+            -- Whoever goes on in this person's place has their own row, or took this one over.
+            when person.merged_into is not null then 'same_person'
+            when person.erased_at is not null then 'erased'
             when consent.granted is false then 'opted_out'
             when suppression.contact_id is not null then 'suppressed'
             when m.country = any(array(select unnest(d.blocked_countries) from desk as d))
@@ -88,6 +83,11 @@ candidates as materialized (
                 then 'window_closed'
         end as refusal
     from app.messages as m
+    -- Inner: a row that became another person's since this statement began is left for the next,
+    -- which asks what that person said.
+    inner join app.contacts as person
+        on m.tenant_id = person.tenant_id
+        and m.contact_id = person.contact_id
     left join app.campaigns as campaign
         on m.tenant_id = campaign.tenant_id
         and m.campaign_id = campaign.campaign_id
@@ -136,8 +136,21 @@ candidates as materialized (
                 )
             )
         )
-        -- Too late is too late, also under a halted template.
-        and (template.halted_reason is null or m.expires_at <= now())
+        -- Too late is too late, also under a halted template, or one that nobody has planned with.
+        and (
+            m.expires_at <= now()
+            or (
+                template.halted_reason is null
+                and (
+                    m.campaign_id is null
+                    or app.is_as_planned(
+                        campaign.template_version_hash, campaign.category,
+                        campaign.variant_hashes, m.variant, template.version_hash,
+                        template.category
+                    )
+                )
+            )
+        )
     order by m.message_id
     for update of m skip locked
 ),
@@ -214,10 +227,11 @@ paced as (
     order by w.contact_id
     on conflict (tenant_id, phone_number_id, contact_id) do update
     set
-        -- What was asked for: an insert would have granted it all.
-        granted = least(excluded.granted, app.pair_credit(pace.paid_until, now())),
-        paid_until = greatest(pace.paid_until, now())
-            + least(excluded.granted, app.pair_credit(pace.paid_until, now()))
+        -- What was asked for: an insert would have granted it all. By the clock, for this row is
+        -- locked now: a claim that began first and came second would count from before the other.
+        granted = least(excluded.granted, app.pair_credit(pace.paid_until, clock_timestamp())),
+        paid_until = greatest(pace.paid_until, clock_timestamp())
+            + least(excluded.granted, app.pair_credit(pace.paid_until, clock_timestamp()))
             * interval '6 seconds'
     returning pace.contact_id, pace.granted, pace.paid_until
 ),
@@ -245,10 +259,14 @@ reach as materialized (
         r.reached_at,
         row_number() over (order by r.reached_at, r.contact_id) as nth
     from desk as d
-    inner join app.portfolios as sharing on d.portfolio_id = sharing.portfolio_id
+    inner join lateral (
+        select distinct account.tenant_id
+        from app.whatsapp_accounts as account
+        where account.portfolio_id = d.portfolio_id
+    ) as sharing on true
     inner join app.portfolio_reach as r
         on sharing.tenant_id = r.tenant_id
-        and sharing.portfolio_id = r.portfolio_id
+        and d.portfolio_id = r.portfolio_id
     where d.people_per_day is not null
         and r.reached_at > now() - interval '24 hours'
 ),
@@ -427,8 +445,8 @@ with outcomes as materialized (
 -- The caller has locked them (lock_messages), so nobody changes them meanwhile.
 known as materialized (
     select
-        m.message_id, m.state, m.reason, m.attempt_no, m.accepted_at, m.wamid, m.contact_id,
-        m.phone_number_id, m.throttle_count
+        m.message_id, m.state, m.reason, m.attempt_no, m.claimed_at, m.accepted_at, m.wamid,
+        m.contact_id, m.phone_number_id, m.throttle_count
     from app.messages as m
     where m.tenant_id = %(tenant_id)s
         and m.message_id = any(%(message_ids)s::uuid[])
@@ -449,6 +467,9 @@ judged as materialized (
                     or k.state in ('queued', 'in_doubt')
                     or k.reason = 'unconfirmed'
                 )
+            -- Its claim and not only its number: what never left gives its number back, so that a
+            -- second record of it, when the answer to the first was lost, may meet another's claim.
+            when k.claimed_at <> o.claimed_at then false
             when o.state = 'in_doubt' then k.attempt_no = o.attempt_no and k.state = 'sending'
             else k.attempt_no = o.attempt_no and k.state in ('sending', 'in_doubt')
         end as applies,
@@ -628,10 +649,10 @@ claims as materialized (
         and m.attempt_no = p.attempt_no
     where m.claimed_by = %(worker)s
         and (
-            m.state = 'sending'
+            m.work = 'leased'
             or (
                 -- The settler was faster, and knew only that the lease had ended.
-                m.state = 'in_doubt'
+                m.work = 'doubt'
                 and m.in_doubt_since is not null
                 and p.message_id is null
                 and exists (
@@ -817,7 +838,11 @@ set
     reason = excluded.reason,
     error_code = excluded.error_code,
     suppressed_at = now(),
-    until = excluded.until
+    until = excluded.until,
+    added_by = null,
+    note = null
+-- What lasts longer holds: a person's word, for one, outlasts an answer of Meta's.
+where suppressions.until < coalesce(excluded.until, 'infinity')
 
 -- open_alert --
 -- Tells people; one open row a subject, which counts how often it was met.

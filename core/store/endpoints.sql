@@ -2,6 +2,13 @@
 -- Creations of one tenant one after the other, so that its limit holds; ends with the transaction.
 select pg_advisory_xact_lock(hashtextextended('webhook-endpoints/' || %(tenant_id)s::text, 0))
 
+-- lock_endpoint --
+-- Holds an endpoint for a change.
+select e.endpoint_id
+from app.webhook_endpoints as e
+where e.tenant_id = %(tenant_id)s and e.endpoint_id = %(endpoint_id)s
+for no key update
+
 -- insert_endpoint --
 -- An endpoint, unless the tenant has as many as it may.
 insert into app.webhook_endpoints (

@@ -3,6 +3,18 @@
 select
     case when m.exclusion_reason = 'holdout' then 'holdout' else m.variant end as variant,
     count(*) as people,
+    count(*) filter (where m.state = 'queued') as waiting,
+    -- One template an arm.
+    min(
+        case
+            when m.exclusion_reason = 'holdout' then null
+            when t.halted_reason is not null then 'template_halted'
+            when not app.is_as_planned(
+                c.template_version_hash, c.category, c.variant_hashes, m.variant, t.version_hash,
+                t.category
+            ) then 'template_changed'
+        end
+    ) as stopped,
     count(*) filter (where m.accepted_at is not null) as accepted,
     count(*) filter (where m.state in ('delivered', 'read')) as delivered,
     count(*) filter (where m.state = 'read') as read,
@@ -12,6 +24,9 @@ from app.messages as m
 inner join app.campaigns as c
     on m.tenant_id = c.tenant_id
     and m.campaign_id = c.campaign_id
+left join app.templates as t
+    on m.tenant_id = t.tenant_id
+    and m.template_id = t.template_id
 left join lateral (
     select s.contact_id
     from app.consent_states as s

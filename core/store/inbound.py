@@ -62,6 +62,8 @@ class NewInbound:
     referral: Mapping[str, str] | None
     occurred_at: datetime
     received_at: datetime
+    from_history: bool = False
+    """Written before the number came to us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ async def insert_inbound(connection: Connection, messages: Sequence[NewInbound])
             ],
             "occurred_ats": [message.occurred_at for message in messages],
             "received_ats": [message.received_at for message in messages],
+            "from_histories": [message.from_history for message in messages],
         },
     )
     return {row[0] for row in await cursor.fetchall()}  # type: ignore[misc]

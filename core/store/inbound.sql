@@ -79,12 +79,14 @@ set
 where known.retired_at is not null
 
 -- insert_inbound --
--- Stores messages once however often Meta repeats them; returns those that are new.
-insert into app.inbound_messages (
+-- Stores messages once however often Meta repeats them; returns those that are new, or live after
+-- the history had them.
+insert into app.inbound_messages as known (
     tenant_id, inbound_id, phone_number_id, contact_id, wamid, type, body, reply_to_message_id,
-    button_payload, media_id, referral, occurred_at, received_at
+    button_payload, media_id, referral, occurred_at, received_at, from_history
 )
-select
+-- A command must not meet one row twice.
+select distinct on (i.tenant_id, i.wamid)
     i.tenant_id,
     i.inbound_id,
     i.phone_number_id,
@@ -97,7 +99,8 @@ select
     i.media_id,
     i.referral,
     i.occurred_at,
-    i.received_at
+    i.received_at,
+    i.from_history
 from unnest(
     %(tenant_ids)s::uuid[],
     %(inbound_ids)s::uuid[],
@@ -111,16 +114,22 @@ from unnest(
     %(media_ids)s::text[],
     %(referrals)s::jsonb[],
     %(occurred_ats)s::timestamptz[],
-    %(received_ats)s::timestamptz[]
+    %(received_ats)s::timestamptz[],
+    %(from_histories)s::boolean[]
 ) as i (
     tenant_id, inbound_id, phone_number_id, contact_id, wamid, type, body, reply_to_wamid,
-    button_payload, media_id, referral, occurred_at, received_at
+    button_payload, media_id, referral, occurred_at, received_at, from_history
 )
 left join app.message_wamids as answered
     on i.tenant_id = answered.tenant_id
     and i.reply_to_wamid = answered.wamid
-order by i.wamid
-on conflict (tenant_id, wamid) do nothing
+order by i.tenant_id, i.wamid, i.from_history, i.inbound_id
+on conflict (tenant_id, wamid) do update
+set
+    inbound_id = excluded.inbound_id,
+    from_history = false
+where known.from_history
+    and not excluded.from_history
 returning inbound_id
 
 -- open_windows --
@@ -207,6 +216,7 @@ select
     m.referral,
     m.occurred_at,
     m.received_at,
+    m.from_history,
     w.expires_at as window_expires_at
 from app.inbound_messages as m
 left join app.service_windows as w
@@ -239,6 +249,7 @@ select
     m.referral,
     m.occurred_at,
     m.received_at,
+    m.from_history,
     w.expires_at as window_expires_at
 from app.inbound_messages as m
 left join app.service_windows as w

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from core.domain.ids import ContactId, TenantId, new_id
-from core.store import consents
+from core.domain.ids import ContactId, MessageId, TenantId, new_id
+from core.store import consents, dispatch
 from core.store.consents import Word
 from core.store.database import Connection
 from core.store.queries import load
@@ -17,6 +17,7 @@ from core.store.queries import load
 _SQL = load("merges")
 #: Order matters: doubles are found while both rows still stand, recipients before messages.
 _MOVES: Final = (
+    "forget_marks",
     "move_recipients",
     "move_messages",
     "move_identities",
@@ -60,6 +61,43 @@ async def hold_contacts(
     return now
 
 
+async def bar_merges(connection: Connection, tenant_id: TenantId) -> None:
+    """Let nobody of this tenant be merged until the transaction ends; many may bar at once.
+
+    Who reads people and writes messages for them takes it before it reads: a merge sees either all
+    of those messages or none.
+    """
+    await connection.execute(_SQL.bar_merges, {"tenant_id": tenant_id})
+
+
+async def lock_for_merge(
+    connection: Connection,
+    people: Collection[tuple[TenantId, ContactId]],
+    messages: Collection[tuple[TenantId, MessageId]] = (),
+) -> dict[ContactId, str]:
+    """Lock all that merging these people takes, with `messages`, in the order everybody locks in.
+
+    First the right to merge, then messages by their ids, then people by theirs: so no two
+    transactions can each wait for what the other has. Returns the address of everybody who was not
+    merged before.
+    """
+    tenant_ids = sorted({tenant_id for tenant_id, _ in people})
+    for tenant_id in tenant_ids:
+        await connection.execute(_SQL.lock_merges, {"tenant_id": tenant_id})
+    who = {"tenant_ids": tenant_ids, "contact_ids": sorted({one for _, one in people})}
+    cursor = await connection.execute(_SQL.list_messages, who)
+    rows: list[tuple[TenantId, MessageId]] = await cursor.fetchall()  # type: ignore[assignment]
+    found = {*messages, *rows}
+    if found:
+        await dispatch.lock_messages(
+            connection,
+            tenant_ids=sorted({tenant_id for tenant_id, _ in found}),
+            message_ids=sorted({message_id for _, message_id in found}),
+        )
+    cursor = await connection.execute(_SQL.lock_contacts, who)
+    return dict(await cursor.fetchall())  # type: ignore[arg-type]
+
+
 async def merge_contacts(
     connection: Connection,
     *,
@@ -76,11 +114,9 @@ async def merge_contacts(
     `inbound.lock_people`.
     """
     who: dict[str, object] = {"tenant_id": tenant_id, "kept": kept, "merged": merged}
-    cursor = await connection.execute(_SQL.lock_pair, who)
-    rows: dict[object, object] = dict(await cursor.fetchall())  # type: ignore[arg-type]
+    rows = await lock_for_merge(connection, {(tenant_id, kept), (tenant_id, merged)})
     if kept == merged or set(rows) != {kept, merged}:
         return False
-    await connection.execute(_SQL.lock_messages, who)
     await _carry_consents(connection, tenant_id, kept, merged)
     cursor = await connection.execute(_SQL.cancel_doubles, who)
     cancelled = cursor.rowcount

@@ -1,9 +1,24 @@
--- lock_pair --
--- Locks the two rows of one person, in the order of their ids.
+-- lock_merges --
+-- One transaction at a time merges people of a tenant, and none while a piece of a plan is written.
+select pg_advisory_xact_lock(hashtextextended('carteiro.merges.' || %(tenant_id)s::text, 0))
+
+-- bar_merges --
+-- Keeps people of a tenant from being merged until the transaction ends; many may at once.
+select pg_advisory_xact_lock_shared(hashtextextended('carteiro.merges.' || %(tenant_id)s::text, 0))
+
+-- list_messages --
+-- Messages of people, to be locked with others in the one order that workers and appliers share.
+select m.tenant_id, m.message_id
+from app.messages as m
+where m.tenant_id = any(%(tenant_ids)s::uuid[])
+    and m.contact_id = any(%(contact_ids)s::uuid[])
+
+-- lock_contacts --
+-- Locks people's rows in the order of their ids; those that were merged before are not there.
 select c.contact_id, c.address
 from app.contacts as c
-where c.tenant_id = %(tenant_id)s
-    and c.contact_id in (%(kept)s, %(merged)s)
+where c.tenant_id = any(%(tenant_ids)s::uuid[])
+    and c.contact_id = any(%(contact_ids)s::uuid[])
     and c.merged_into is null
 order by c.contact_id
 for update
@@ -16,15 +31,6 @@ where c.tenant_id = any(%(tenant_ids)s::uuid[])
     and c.contact_id = any(%(contact_ids)s::uuid[])
 order by c.contact_id
 for key share
-
--- lock_messages --
--- Locks both rows' messages in the one order that workers and appliers share.
-select m.message_id
-from app.messages as m
-where m.tenant_id = %(tenant_id)s
-    and m.contact_id in (%(kept)s, %(merged)s)
-order by m.message_id
-for update
 
 -- list_stricter --
 -- What the ledger must say of the kept row: withdrawn if either withdrew, else what either agreed.
@@ -85,8 +91,32 @@ select
     'cancelled', c.category, c.country, c.market, c.reason, c.attempt_no, now()
 from cancelled as c
 
+-- forget_marks --
+-- A plan in the making that left one of two rows out beside the other is made anew: the row that it
+-- counts on may be the one that goes.
+with marked as (
+    select distinct mark.campaign_id
+    from app.plan_marks as mark
+    where mark.tenant_id = %(tenant_id)s
+        and mark.contact_id in (%(kept)s, %(merged)s)
+        and mark.exclusion_reason = 'duplicate'
+),
+
+marks as (
+    delete from app.plan_marks as mark
+    using marked as m
+    where mark.tenant_id = %(tenant_id)s
+        and mark.campaign_id = m.campaign_id
+)
+
+delete from app.plan_runs as r
+using marked as m
+where r.tenant_id = %(tenant_id)s
+    and r.campaign_id = m.campaign_id
+
 -- move_recipients --
--- Campaigns that knew the person by the merged row only know them by the kept one.
+-- Campaigns that decided to send to the merged row only know the person by the kept one: a plan in
+-- the making decides about them no more. Whom it left out it may still decide about.
 update app.campaign_recipients as r
 set contact_id = %(kept)s
 where r.tenant_id = %(tenant_id)s
@@ -97,6 +127,13 @@ where r.tenant_id = %(tenant_id)s
         where other.tenant_id = r.tenant_id
             and other.campaign_id = r.campaign_id
             and other.contact_id = %(kept)s
+    )
+    and exists (
+        select 1
+        from app.messages as m
+        where m.tenant_id = r.tenant_id
+            and m.message_id = r.message_id
+            and m.state <> 'excluded'
     )
 
 -- move_messages --
@@ -142,19 +179,41 @@ with moved as (
     delete from app.suppressions
     where tenant_id = %(tenant_id)s
         and contact_id = %(merged)s
-    returning tenant_id, reason, error_code, suppressed_at, until
+    returning *
 )
 
 insert into app.suppressions as s (
-    tenant_id, contact_id, reason, error_code, suppressed_at, until
+    tenant_id, contact_id, reason, error_code, suppressed_at, until, marketing_until, needs_phone,
+    added_by, note
 )
-select m.tenant_id, %(kept)s, m.reason, m.error_code, m.suppressed_at, m.until
+select
+    m.tenant_id, %(kept)s, m.reason, m.error_code, m.suppressed_at, m.until, m.marketing_until,
+    m.needs_phone, m.added_by, m.note
 from moved as m
 on conflict (tenant_id, contact_id) do update
 set
     until = case
         when s.until is null or excluded.until is null then null
         else greatest(s.until, excluded.until)
+    end,
+    marketing_until = greatest(s.marketing_until, excluded.marketing_until),
+    needs_phone = s.needs_phone or excluded.needs_phone,
+    -- The reason is that of the longer one.
+    reason = case
+        when s.until < coalesce(excluded.until, 'infinity') then excluded.reason
+        else s.reason
+    end,
+    error_code = case
+        when s.until < coalesce(excluded.until, 'infinity') then excluded.error_code
+        else s.error_code
+    end,
+    added_by = case
+        when s.until < coalesce(excluded.until, 'infinity') then excluded.added_by
+        else s.added_by
+    end,
+    note = case
+        when s.until < coalesce(excluded.until, 'infinity') then excluded.note
+        else s.note
     end
 
 -- move_windows --

@@ -64,6 +64,11 @@ where m.tenant_id = %(tenant_id)s
     and (%(campaign_id)s::uuid is null or m.campaign_id = %(campaign_id)s::uuid)
     and (%(contact_id)s::uuid is null or m.contact_id = %(contact_id)s::uuid)
     and (%(state)s::text is null or m.state = %(state)s::text)
+    -- Says the same again where an index can answer it: no index names the state itself.
+    and (
+        app.message_work(%(state)s::text) is null
+        or m.work = app.message_work(%(state)s::text)
+    )
 order by m.message_id desc
 limit %(limit)s
 

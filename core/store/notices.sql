@@ -94,6 +94,7 @@ where c.tenant_id = %(tenant_id)s
             jsonb_build_object('template_id', %(template_id)s::text)
         )
     )
+    and c.plan is not null
     and c.status in ('planned', 'approved', 'running', 'paused')
     and c.finished_at is null
 returning c.campaign_id

@@ -55,18 +55,28 @@ select
     usable.template_ids,
     app.uuid7_floor(campaign.created_at - interval '1 minute') as first_id
 from app.campaigns as campaign
--- Its own and its variants' templates; those that are halted keep nothing from the others.
+-- Its own and its variants' templates; those that are halted, or another than was planned, keep
+-- nothing from the others.
 cross join lateral (
-    select array_agg(template.template_id order by template.template_id) as template_ids
-    from app.templates as template
+    select array_agg(distinct template.template_id) as template_ids
+    from (
+        select
+            null as variant,
+            campaign.template_id
+        union all
+        select
+            arm ->> 'name',
+            coalesce((arm ->> 'template_id')::uuid, campaign.template_id)
+        from jsonb_path_query(campaign.experiment, 'lax $.variants[*]') as arm
+    ) as named
+    inner join app.templates as template
+        on named.template_id = template.template_id
     where template.tenant_id = campaign.tenant_id
-        and template.template_id = any(
-            array(
-                select (named #>> '{}')::uuid
-                from jsonb_path_query(campaign.experiment, '$.variants[*].template_id') as named
-            ) || campaign.template_id
-        )
         and template.halted_reason is null
+        and app.is_as_planned(
+            campaign.template_version_hash, campaign.category, campaign.variant_hashes,
+            named.variant, template.version_hash, template.category
+        )
 ) as usable
 where campaign.status = 'running'
     and campaign.finished_at is null
@@ -118,7 +128,7 @@ cross join lateral (
             and m.campaign_id = cursor.campaign_id
             and m.wave = cursor.wave
             and m.template_id = template.template_id
-            and m.state = 'queued'
+            and m.work = 'due'
             -- Prunes the partitions of earlier weeks.
             and m.message_id >= cursor.first_id
             and coalesce(m.not_before, '-infinity') <= now()
@@ -149,7 +159,7 @@ cross join lateral (
     where m.tenant_id = number.tenant_id
         and m.phone_number_id = number.phone_number_id
         and m.campaign_id is null
-        and m.state = 'queued'
+        and m.work = 'due'
         and coalesce(m.not_before, '-infinity') <= now()
         -- What no worker may claim must not fill the limit before what may go.
         and (template.halted_reason is null or m.expires_at <= now())

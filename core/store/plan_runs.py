@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from core.domain.ids import CampaignId, ListId, TenantId
 from core.store.database import Connection
+from core.store.merges import bar_merges
 from core.store.queries import load
 
 _SQL = load("plan_runs")
@@ -69,6 +70,11 @@ async def get_run(
     async with connection.cursor(row_factory=class_row(Run)) as cursor:
         await cursor.execute(_SQL.get_progress, _place(tenant_id, campaign_id))
         return await cursor.fetchone()
+
+
+async def give_room(connection: Connection) -> None:
+    """Memory for sets of a million people, for this transaction only."""
+    await connection.execute(_SQL.give_room)
 
 
 async def survey_audience(
@@ -157,8 +163,8 @@ async def plan_one_chunk(
 ) -> bool:
     """Decide about everybody of one piece nobody has; False when there is none.
 
-    Call in a transaction of its own. A person who has a row of this campaign already violates the
-    key of app.campaign_recipients, and the whole piece is undone.
+    Call in a transaction of its own. Who has a row of this campaign by a contact that was merged
+    into theirs gets no second one; nobody is merged while the piece is written.
     """
     place = _place(tenant_id, campaign_id)
     held = await connection.execute(_SQL.hold_campaign, place)
@@ -171,6 +177,7 @@ async def plan_one_chunk(
     chunk_no, first, end, recipe = row
     if not isinstance(recipe, dict):
         raise TypeError("a recipe is a JSON object")
+    await bar_merges(connection, tenant_id)
     await connection.execute(_SQL.give_room)
     await connection.execute(
         _SQL.plan_chunk,

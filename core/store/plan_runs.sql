@@ -306,7 +306,8 @@ members as materialized (
                     %(category)s, c.address, %(send_at)s::timestamptz
                 )
         end as suppressed_as,
-        service.contact_id is not null as in_window,
+        coalesce(service.expires_at > %(send_at)s, false) as in_window,
+        coalesce(service.free_entry_until > %(send_at)s, false) as in_free_entry,
         reach.contact_id is not null as is_reached,
         waiting.contact_id is not null as is_waited_for,
         case
@@ -366,7 +367,8 @@ members as materialized (
     left join app.service_windows as service
         on service.tenant_id = %(tenant_id)s
         and service.phone_number_id = %(phone_number_id)s
-        and service.expires_at > %(send_at)s
+        -- A free entry point outlasts the window: 72 h from our answer to an advertisement's message.
+        and greatest(service.expires_at, service.free_entry_until) > %(send_at)s
         and c.contact_id = service.contact_id
     left join app.portfolio_reach as reach
         on reach.tenant_id = %(tenant_id)s
@@ -392,6 +394,16 @@ members as materialized (
         and c.contact_id >= %(first)s
         and c.contact_id < %(end)s
         and c.erased_at is null
+        -- Decided about in another piece, as the contact that was merged into this one since.
+        and not exists (
+            select 1
+            from app.campaign_recipients as had
+            where had.tenant_id = %(tenant_id)s
+                and had.campaign_id = %(campaign_id)s
+                and had.contact_id >= %(first)s
+                and had.contact_id < %(end)s
+                and had.contact_id = c.contact_id
+        )
 ),
 
 drawn as (
@@ -534,12 +546,13 @@ counts as (
         j.variant,
         j.wave,
         j.in_window,
+        j.in_free_entry,
         j.is_reached,
         count(*) as people
     from judged as j
     group by
         j.exclusion_reason, j.market, j.country, j.recipient_timezone, j.variant, j.wave,
-        j.in_window, j.is_reached
+        j.in_window, j.in_free_entry, j.is_reached
 ),
 
 mistake_counts as (

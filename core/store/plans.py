@@ -109,6 +109,7 @@ class Unsent:
     variant: str | None
     category: str
     in_window: bool
+    in_free_entry: bool
     people: int
 
 
@@ -276,6 +277,12 @@ async def get_repricing(
         return await cursor.fetchone()
 
 
+async def list_stale_prices(connection: Connection) -> list[tuple[TenantId, CampaignId]]:
+    """Campaigns whose template has had another category since they were priced, locked."""
+    cursor = await connection.execute(_SQL.list_stale_prices)
+    return list(await cursor.fetchall())  # type: ignore[arg-type]
+
+
 async def set_plan_cost(
     connection: Connection, tenant_id: TenantId, campaign_id: CampaignId, cost: dict[str, object]
 ) -> None:
@@ -293,14 +300,19 @@ async def finish_plan(
     *,
     plan: dict[str, object],
     plan_hash: str,
+    variant_hashes: object,
 ) -> bool:
-    """Show the plan; False when the campaign is no longer waiting for it."""
+    """Show the plan; False when the campaign is no longer waiting for it.
+
+    `variant_hashes` are the versions, by name, of arms whose template is not the campaign's own.
+    """
     cursor = await connection.execute(
         _SQL.finish_plan,
         {
             **key.values(),
             "category": inputs.category,
             "template_version_hash": inputs.version_hash,
+            "variant_hashes": Jsonb(variant_hashes) if variant_hashes else None,
             "plan": Jsonb(plan),
             "plan_hash": plan_hash,
             "is_dry_run": inputs.plan_dry_run,

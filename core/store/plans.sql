@@ -85,7 +85,8 @@ with discarded as (
     where m.tenant_id = %(tenant_id)s
         and m.campaign_id = %(campaign_id)s
         and m.message_id >= %(lowest)s
-        and m.state in ('queued', 'excluded')
+        -- Cancelled: the second row of a person whose two contacts were merged since.
+        and m.state in ('queued', 'excluded', 'cancelled')
         and m.attempt_no = 0
     returning m.*
 ),
@@ -104,6 +105,7 @@ select
     d.tenant_id, d.message_id, d.campaign_id, d.contact_pseudonym, d.waba_id, d.phone_number_id,
     'cancelled', d.category, d.country, d.market, 'replanned', now()
 from discarded as d
+where d.state <> 'cancelled'
 
 -- list_market_rows --
 -- The market map in force on a day.
@@ -137,10 +139,18 @@ from billing.meta_policies as p
 where p.category = %(category)s and p.valid @> %(on_day)s::date
 
 -- find_portfolio --
--- Whether anything is known of a portfolio of the tenant.
+-- Whether anybody who shares a portfolio of the tenant heard its limit.
+-- cross-tenant: one limit for all who share it; of the others only that they heard is told
 select p.portfolio_id
 from app.portfolios as p
-where p.tenant_id = %(tenant_id)s and p.portfolio_id = %(portfolio_id)s
+where p.portfolio_id = %(portfolio_id)s
+    and exists (
+        select 1
+        from app.whatsapp_accounts as account
+        where account.tenant_id = %(tenant_id)s
+            and account.portfolio_id = p.portfolio_id
+    )
+limit 1
 
 -- list_plan_quiet_hours --
 -- The tenant's rules of when people are left in peace.
@@ -154,7 +164,8 @@ select
     m.market,
     m.variant,
     template.category,
-    service.contact_id is not null as in_window,
+    coalesce(service.expires_at > now(), false) as in_window,
+    coalesce(service.free_entry_until > now(), false) as in_free_entry,
     count(*) as people
 from app.messages as m
 inner join app.templates as template
@@ -164,12 +175,14 @@ left join app.service_windows as service
     on m.tenant_id = service.tenant_id
     and m.phone_number_id = service.phone_number_id
     and m.contact_id = service.contact_id
-    and service.expires_at > now()
+    and greatest(service.expires_at, service.free_entry_until) > now()
 where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
     and m.message_id >= %(lowest)s
-    and m.state = 'queued'
-group by m.market, m.variant, template.category, service.contact_id is not null
+    and m.work = 'due'
+group by
+    m.market, m.variant, template.category, coalesce(service.expires_at > now(), false),
+    coalesce(service.free_entry_until > now(), false)
 
 -- get_repricing --
 -- What a new price of a campaign's unsent messages depends on.
@@ -192,10 +205,23 @@ where campaign.tenant_id = %(tenant_id)s
     and campaign.plan is not null
 for update of campaign
 
+-- list_stale_prices --
+-- Campaigns whose price is of an earlier category, locked; another round takes others.
+-- cross-tenant: one scheduler serves every tenant
+select c.tenant_id, c.campaign_id
+from app.campaigns as c
+where c.price_stale_at is not null
+    and c.plan is not null
+order by c.tenant_id, c.campaign_id
+limit 100
+for update of c skip locked
+
 -- set_plan_cost --
 -- Puts a new price into a plan; people, content and hash stay as they were approved.
 update app.campaigns
-set plan = plan || jsonb_build_object('cost', (plan -> 'cost') || %(cost)s::jsonb)
+set
+    plan = plan || jsonb_build_object('cost', (plan -> 'cost') || %(cost)s::jsonb),
+    price_stale_at = null
 where tenant_id = %(tenant_id)s and campaign_id = %(campaign_id)s and plan is not null
 
 -- count_other_queued --
@@ -217,6 +243,7 @@ set
     status_reason = null,
     category = %(category)s,
     template_version_hash = %(template_version_hash)s,
+    variant_hashes = %(variant_hashes)s,
     plan = %(plan)s,
     plan_hash = %(plan_hash)s,
     planned_at = now(),

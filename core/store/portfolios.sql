@@ -2,33 +2,37 @@
 -- Of every limited portfolio: its limit, the people of the moving day, and when the oldest was.
 -- cross-tenant: a limit is shared by all tenants with numbers in the portfolio
 select
-    newest.portfolio_id,
-    newest.people_per_day,
+    heard.portfolio_id,
+    heard.people_per_day,
     reach.used,
     reach.oldest_at
 from (
-    select distinct on (p.portfolio_id) p.portfolio_id, p.people_per_day
+    -- Meta has one limit for all that share it; the smallest that any of them heard counts, until
+    -- all have heard the larger one. Null, no limit, gives way to a number.
+    select p.portfolio_id, min(p.people_per_day) as people_per_day
     from app.portfolios as p
     where not p.portfolio_id = any(%(without)s::text[])
         and (%(only)s::text is null or p.portfolio_id = %(only)s::text)
-    order by p.portfolio_id asc, p.updated_at desc
-) as newest
+    group by p.portfolio_id
+) as heard
 cross join lateral (
     select count(*) as used, min(r.reached_at) as oldest_at
-    from app.portfolios as sharing
-    inner join app.portfolio_reach as r
-        on sharing.tenant_id = r.tenant_id
-        and sharing.portfolio_id = r.portfolio_id
-    where sharing.portfolio_id = newest.portfolio_id
+    from (
+        select distinct account.tenant_id
+        from app.whatsapp_accounts as account
+        where account.portfolio_id = heard.portfolio_id
+    ) as sharing
+    inner join app.portfolio_reach as r on sharing.tenant_id = r.tenant_id
+    where r.portfolio_id = heard.portfolio_id
         and r.reached_at > now() - interval '24 hours'
 ) as reach
-where newest.people_per_day is not null
+where heard.people_per_day is not null
 
 -- list_portfolios --
 -- The portfolios of a tenant with what is used of their limits, shared ones as a whole.
 select
     own.portfolio_id,
-    own.known,
+    own.known or usage.people_per_day is not null as known,
     usage.people_per_day,
     usage.used,
     case
@@ -54,13 +58,16 @@ limit %(limit)s
 -- Deletes people who fell out of the moving day long ago, up to a limit a portfolio.
 -- cross-tenant: one pacer keeps house for every tenant
 with gone as materialized (
-    select p.tenant_id, p.portfolio_id, old.contact_id
-    from app.portfolios as p
+    select sharing.tenant_id, sharing.portfolio_id, old.contact_id
+    from (
+        select distinct account.tenant_id, account.portfolio_id
+        from app.whatsapp_accounts as account
+    ) as sharing
     cross join lateral (
         select r.contact_id
         from app.portfolio_reach as r
-        where r.tenant_id = p.tenant_id
-            and r.portfolio_id = p.portfolio_id
+        where r.tenant_id = sharing.tenant_id
+            and r.portfolio_id = sharing.portfolio_id
             and r.reached_at < now() - interval '25 hours'
         order by r.reached_at
         limit %(limit)s

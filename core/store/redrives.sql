@@ -8,7 +8,7 @@ select
 from app.messages as m
 where m.tenant_id = %(tenant_id)s
     and m.campaign_id = %(campaign_id)s
-    and m.state in ('failed', 'expired')
+    and m.work = 'unreached'
     and app.is_redrivable(
         m.state, m.error_code, m.reason, m.state_changed_at,
         %(states)s::text[], %(error_codes)s::integer[], %(reasons)s::text[],
@@ -105,7 +105,7 @@ with batch as materialized (
         and r.redrive_id = %(redrive_id)s
         -- Cancelled since it was asked for: what failed has failed.
         and c.status in ('running', 'paused')
-        and m.state in ('failed', 'expired')
+        and m.work = 'unreached'
         -- Whom the message reached after all keeps it.
         and m.delivered_at is null
         and m.state_changed_at <= r.requested_at

@@ -20,9 +20,15 @@ where c.tenant_id = t.tenant_id
     and c.plan_stale_reason is null
     and c.template_version_hash is not null
     and (
-        c.template_version_hash <> t.version_hash
-        or c.category <> t.category
-        -- An arm's own template. Once launched a resume could not accept it, so it goes on.
+        (
+            (c.template_version_hash <> t.version_hash or c.category <> t.category)
+            -- Launched with arms of other templates, only those that use this one stop: the claim
+            -- refuses them.
+            and (
+                c.launched_at is null or not app.has_own_arms(c.experiment, c.template_id)
+            )
+        )
+        -- An arm's own template.
         or (
             c.launched_at is null
             and exists (
@@ -40,7 +46,8 @@ where c.tenant_id = t.tenant_id
 returning c.tenant_id, c.campaign_id
 
 -- approve_by_series --
--- Plans that a standing approval covers: same template version, number, list and parameters.
+-- Plans that a standing approval covers: same template versions, number, list, parameters, arms and
+-- waves.
 -- cross-tenant: one scheduler serves every tenant
 update app.campaigns as c
 set
@@ -61,6 +68,9 @@ where c.tenant_id = s.tenant_id
     and c.phone_number_id = s.phone_number_id
     and c.list_id = s.list_id
     and c.parameters = s.parameters
+    and c.experiment is not distinct from s.experiment
+    and c.canary is not distinct from s.canary
+    and c.variant_hashes is not distinct from s.approved_variant_hashes
 returning c.tenant_id, c.campaign_id
 
 -- pause_missed --
@@ -158,7 +168,7 @@ recorded as (
 made as (
     insert into app.campaigns (
         tenant_id, campaign_id, series_id, name, phone_number_id, template_id, list_id, parameters,
-        status, scheduled_at, local_delivery, max_lateness_seconds, created_by, plan_requested_by
+        experiment, canary, status, scheduled_at, local_delivery, max_lateness_seconds, created_by, plan_requested_by
     )
     select
         j.tenant_id,
@@ -169,6 +179,8 @@ made as (
         j.template_id,
         j.list_id,
         j.parameters,
+        j.experiment,
+        j.canary,
         'planning',
         %(occurs_at)s,
         j.local_delivery,
@@ -204,12 +216,12 @@ with able as materialized (
         c.created_at,
         c.released_wave,
         c.phone_number_id,
+        c.template_version_hash,
+        c.category,
+        c.variant_hashes,
         number.granted_per_second
     from app.campaigns as c
     inner join app.tenants as tenant on c.tenant_id = tenant.tenant_id
-    inner join app.templates as template
-        on c.tenant_id = template.tenant_id
-        and c.template_id = template.template_id
     inner join app.phone_numbers as number
         on c.tenant_id = number.tenant_id
         and c.phone_number_id = number.phone_number_id
@@ -224,7 +236,6 @@ with able as materialized (
         and (c.local_delivery or c.scheduled_at is null or c.scheduled_at <= now())
         and coalesce(c.resumed_at, c.launched_at) < now() - make_interval(secs => %(seconds)s)
         and tenant.status = 'active'
-        and template.halted_reason is null
         and account.blocked_reason is null
         and (number.paused_until is null or number.paused_until <= now())
         and app.switch_in_force(c.tenant_id, c.campaign_id, c.phone_number_id) is null
@@ -246,10 +257,18 @@ ready as materialized (
     where exists (
         select 1
         from app.messages as m
+        inner join app.templates as t
+            on m.tenant_id = t.tenant_id
+            and m.template_id = t.template_id
+            and t.halted_reason is null
+            and app.is_as_planned(
+                a.template_version_hash, a.category, a.variant_hashes, m.variant, t.version_hash,
+                t.category
+            )
         where m.tenant_id = a.tenant_id
             and m.campaign_id = a.campaign_id
             and m.message_id >= app.uuid7_floor(a.created_at - interval '1 minute')
-            and m.state = 'queued'
+            and m.work = 'due'
             and m.wave <= a.released_wave
             and (m.not_before is null or m.not_before <= now())
             and app.quiet_until(
@@ -283,7 +302,7 @@ where m.campaign_id is null
         from app.messages as s
         where s.tenant_id = r.tenant_id
             and s.campaign_id = r.campaign_id
-            and s.state = 'sending'
+            and s.work = 'leased'
     )
 
 -- close_stalled --

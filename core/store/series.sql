@@ -1,12 +1,12 @@
 -- insert_series --
 -- A series that makes its first campaign before its first occurrence.
 insert into app.campaign_series (
-    tenant_id, series_id, name, phone_number_id, template_id, list_id, parameters, local_delivery,
-    starts_at, rule, max_lateness_seconds, lead_seconds, next_local, next_at, created_by, changed_by
+    tenant_id, series_id, name, phone_number_id, template_id, list_id, parameters, experiment,
+    canary, local_delivery, starts_at, rule, max_lateness_seconds, lead_seconds, next_local, next_at, created_by, changed_by
 )
 values (
     %(tenant_id)s, %(series_id)s, %(name)s, %(phone_number_id)s, %(template_id)s, %(list_id)s,
-    %(parameters)s::jsonb, %(local_delivery)s, %(starts_at)s, %(rule)s, %(max_lateness_seconds)s,
+    %(parameters)s::jsonb, %(experiment)s::jsonb, %(canary)s::jsonb, %(local_delivery)s, %(starts_at)s, %(rule)s, %(max_lateness_seconds)s,
     %(lead_seconds)s, %(next_local)s, %(next_at)s, %(subject)s, %(subject)s
 )
 
@@ -28,6 +28,8 @@ select
     s.template_id,
     s.list_id,
     s.parameters,
+    s.experiment,
+    s.canary,
     s.local_delivery,
     s.starts_at,
     s.rule,
@@ -40,12 +42,22 @@ select
     s.approved_at,
     s.approved_template_version_hash,
     s.approved_category,
+    s.approved_variant_hashes,
     s.created_by,
     coalesce(s.changed_by, s.created_by) as changed_by,
+    app.person_behind(s.tenant_id, coalesce(s.changed_by, s.created_by)) as changed_by_person,
     s.created_at,
     s.updated_at,
     template.version_hash,
     template.category,
+    (
+        select jsonb_object_agg(arm ->> 'name', own.version_hash)
+        from jsonb_path_query(s.experiment, 'lax $.variants[*]') as arm
+        inner join app.templates as own
+            on s.tenant_id = own.tenant_id
+            and arm ->> 'template_id' = own.template_id::text
+        where own.template_id <> s.template_id
+    ) as variant_hashes,
     tenant.timezone,
     tenant.four_eyes
 from app.campaign_series as s
@@ -66,6 +78,8 @@ select
     s.template_id,
     s.list_id,
     s.parameters,
+    s.experiment,
+    s.canary,
     s.local_delivery,
     s.starts_at,
     s.rule,
@@ -78,12 +92,22 @@ select
     s.approved_at,
     s.approved_template_version_hash,
     s.approved_category,
+    s.approved_variant_hashes,
     s.created_by,
     coalesce(s.changed_by, s.created_by) as changed_by,
+    app.person_behind(s.tenant_id, coalesce(s.changed_by, s.created_by)) as changed_by_person,
     s.created_at,
     s.updated_at,
     template.version_hash,
     template.category,
+    (
+        select jsonb_object_agg(arm ->> 'name', own.version_hash)
+        from jsonb_path_query(s.experiment, 'lax $.variants[*]') as arm
+        inner join app.templates as own
+            on s.tenant_id = own.tenant_id
+            and arm ->> 'template_id' = own.template_id::text
+        where own.template_id <> s.template_id
+    ) as variant_hashes,
     tenant.timezone,
     tenant.four_eyes
 from app.campaign_series as s
@@ -107,6 +131,8 @@ set
     template_id = %(template_id)s,
     list_id = %(list_id)s,
     parameters = %(parameters)s::jsonb,
+    experiment = %(experiment)s::jsonb,
+    canary = %(canary)s::jsonb,
     local_delivery = %(local_delivery)s,
     starts_at = %(starts_at)s,
     rule = %(rule)s,
@@ -119,7 +145,8 @@ set
     approved_template_version_hash = case
         when %(matters)s then null else approved_template_version_hash
     end,
-    approved_category = case when %(matters)s then null else approved_category end
+    approved_category = case when %(matters)s then null else approved_category end,
+    approved_variant_hashes = case when %(matters)s then null else approved_variant_hashes end
 where tenant_id = %(tenant_id)s
     and series_id = %(series_id)s
 
@@ -135,13 +162,14 @@ where tenant_id = %(tenant_id)s
     and series_id = %(series_id)s
 
 -- approve_series --
--- A standing approval of what was read: with this version and category of the template.
+-- A standing approval of what was read: with these versions of its templates, and this category.
 update app.campaign_series
 set
     approved_by = %(subject)s,
     approved_at = now(),
     approved_template_version_hash = %(version_hash)s,
     approved_category = %(category)s,
+    approved_variant_hashes = %(variant_hashes)s::jsonb,
     updated_at = now()
 where tenant_id = %(tenant_id)s
     and series_id = %(series_id)s

@@ -8,7 +8,7 @@ with expired as materialized (
         m.message_id,
         m.lost_claims >= %(quarantine_after)s - 1 as is_poison
     from app.messages as m
-    where m.state = 'sending'
+    where m.work = 'leased'
         and m.lease_until < now()
     order by m.message_id
     limit %(limit)s
@@ -112,7 +112,7 @@ select
             and a.outcome in ('in_doubt', 'lease_expired')
     ) as doubts
 from app.messages as m
-where m.state = 'in_doubt'
+where m.work = 'doubt'
     and m.in_doubt_since < now() - make_interval(secs => %(quiet_seconds)s)
     -- Silence is Meta's only when we have listened. While nobody could reach us Meta kept what it
     -- had to say, and says it later: the quiet time begins anew with every gap in the pulses.
@@ -239,7 +239,7 @@ waiting as materialized (
         where m.tenant_id = c.tenant_id
             and m.campaign_id = c.campaign_id
             and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
-            and m.state = 'queued'
+            and m.work = 'due'
         order by m.message_id
         limit %(limit)s
         for update of m skip locked
@@ -278,11 +278,10 @@ where c.status in ('running', 'cancelled')
     and c.finished_at is null
     and not exists (
         select 1
-        from app.messages as m
+        from app.open_messages as m
         where m.tenant_id = c.tenant_id
             and m.campaign_id = c.campaign_id
             and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
-            and m.state in ('queued', 'sending', 'in_doubt', 'held')
             -- A quarantined message waits for a person, not for us.
             and (m.state <> 'in_doubt' or m.in_doubt_since is not null)
     )
@@ -299,11 +298,10 @@ where c.campaign_id = any(%(campaign_ids)s::uuid[])
     and c.finished_at is null
     and not exists (
         select 1
-        from app.messages as m
+        from app.open_messages as m
         where m.tenant_id = c.tenant_id
             and m.campaign_id = c.campaign_id
             and m.message_id >= app.uuid7_floor(c.created_at - interval '1 minute')
-            and m.state in ('queued', 'sending', 'in_doubt', 'held')
             -- A quarantined message waits for a person, not for us.
             and (m.state <> 'in_doubt' or m.in_doubt_since is not null)
     )

@@ -12,14 +12,19 @@ with switched as (
     returning switch_id, scope, expires_at
 )
 
-insert into ops.audit_entries (actor, action, subject, detail)
+insert into app.audit_entries (
+    tenant_id, actor, actor_kind, operation, target_kind, target_id, details
+)
 select
-    %(actor)s,
+    coalesce(%(tenant_id)s::uuid, '00000000-0000-0000-0000-000000000000'),
+    'operator:' || %(actor)s::text,
+    'operator',
     'switch.set',
+    'switch',
     s.switch_id::text,
     jsonb_build_object(
-        'scope', s.scope, 'tenant_id', %(tenant_id)s::text, 'subject', %(subject)s::text,
-        'reason', %(reason)s::text, 'expires_at', s.expires_at
+        'scope', s.scope, 'subject', %(subject)s::text, 'reason', %(reason)s::text,
+        'expires_at', s.expires_at
     )
 from switched as s
 
@@ -34,11 +39,20 @@ with lifted as (
     where switch_id = %(switch_id)s
         and lifted_at is null
         and expires_at > now()
-    returning switch_id, scope
+    returning switch_id, scope, tenant_id
 )
 
-insert into ops.audit_entries (actor, action, subject, detail)
-select %(actor)s, 'switch.lifted', l.switch_id::text, jsonb_build_object('scope', l.scope)
+insert into app.audit_entries (
+    tenant_id, actor, actor_kind, operation, target_kind, target_id, details
+)
+select
+    coalesce(l.tenant_id, '00000000-0000-0000-0000-000000000000'),
+    'operator:' || %(actor)s::text,
+    'operator',
+    'switch.lifted',
+    'switch',
+    l.switch_id::text,
+    jsonb_build_object('scope', l.scope)
 from lifted as l
 
 -- list_switches --

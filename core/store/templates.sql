@@ -12,11 +12,17 @@ select
     t.parameter_format,
     t.version_hash,
     t.halted_reason,
-    t.synced_at
+    t.rejected_reason,
+    t.draft is not null as has_draft,
+    t.submitted_at,
+    t.synced_at,
+    t.created_at
 from app.templates as t
 where t.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or t.template_id < %(after)s::uuid)
-    and (%(status)s::text is null or t.status = %(status)s::text)
+    and (%(created_from)s::timestamptz is null or t.created_at >= %(created_from)s::timestamptz)
+    and (%(created_to)s::timestamptz is null or t.created_at < %(created_to)s::timestamptz)
+    and (%(state)s::text is null or t.status = %(state)s::text)
     and (%(category)s::text is null or t.category = %(category)s::text)
     and (%(name)s::text is null or t.name = %(name)s::text)
 order by t.template_id desc
@@ -40,6 +46,168 @@ select
     t.synced_at
 from app.templates as t
 where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+
+-- describe_template --
+-- One template with its draft, and how it came to be what it is.
+select
+    t.template_id,
+    t.waba_id,
+    t.meta_template_id,
+    t.name,
+    t.language,
+    t.category,
+    t.status,
+    t.quality,
+    t.components,
+    t.parameter_format,
+    t.version_hash,
+    t.message_send_ttl_seconds,
+    t.halted_reason,
+    t.rejected_reason,
+    t.draft is not null as has_draft,
+    t.draft,
+    t.submitted_at,
+    t.synced_at,
+    t.created_at
+from app.templates as t
+where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+
+-- lock_template --
+-- One template with its draft, held until the transaction ends.
+select
+    t.template_id,
+    t.waba_id,
+    t.meta_template_id,
+    t.name,
+    t.language,
+    t.category,
+    t.status,
+    t.draft,
+    -- Meta's answer is waited for 30 seconds; whoever began it and is silent since has died.
+    coalesce(t.submitted_at > now() - interval '90 seconds', false) as is_submitting
+from app.templates as t
+where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+for update
+
+-- insert_draft --
+-- A template that Meta doesn't have yet; nothing when the account has one of its name and language.
+insert into app.templates (
+    tenant_id, template_id, waba_id, meta_template_id, name, language, category, status, components,
+    parameter_format, version_hash, message_send_ttl_seconds, draft, created_by, synced_at
+)
+values (
+    %(tenant_id)s, %(template_id)s, %(waba_id)s, '', %(name)s, %(language)s, %(category)s, 'DRAFT',
+    %(components)s, %(parameter_format)s, %(version_hash)s, %(ttl_seconds)s, %(draft)s,
+    %(created_by)s, %(now)s
+)
+on conflict do nothing
+returning template_id
+
+-- keep_draft --
+-- What a person wrote now; a template that never was at Meta is nothing but its draft.
+update app.templates as t
+set
+    draft = %(draft)s,
+    category = case when t.status = 'DRAFT' then %(category)s else t.category end,
+    components = case when t.status = 'DRAFT' then %(components)s else t.components end,
+    parameter_format = case
+        when t.status = 'DRAFT' then %(parameter_format)s else t.parameter_format
+    end,
+    version_hash = case when t.status = 'DRAFT' then %(version_hash)s else t.version_hash end,
+    message_send_ttl_seconds = case
+        when t.status = 'DRAFT' then %(ttl_seconds)s else t.message_send_ttl_seconds
+    end
+where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+
+-- drop_draft --
+-- Forgets what was changed of a template that Meta has.
+update app.templates
+set draft = null
+where tenant_id = %(tenant_id)s
+    and template_id = %(template_id)s
+    and status <> 'DRAFT'
+    and draft is not null
+
+-- begin_submission --
+-- The call to Meta begins after this commits.
+update app.templates
+set submitted_at = now()
+where tenant_id = %(tenant_id)s and template_id = %(template_id)s
+
+-- end_submission --
+-- Meta's answer was no: the draft stays.
+update app.templates
+set submitted_at = null
+where tenant_id = %(tenant_id)s and template_id = %(template_id)s
+
+-- take_submission --
+-- Meta has the draft now. A webhook or a sync that came before this commit keeps its word.
+update app.templates as t
+set
+    meta_template_id = %(meta_template_id)s,
+    category = %(category)s,
+    components = %(components)s,
+    parameter_format = %(parameter_format)s,
+    version_hash = %(version_hash)s,
+    message_send_ttl_seconds = %(ttl_seconds)s,
+    status = case
+        when t.status <> 'DRAFT' and t.status_noticed_at >= date_trunc('second', t.submitted_at)
+            then t.status
+        when t.status <> 'DRAFT' and t.synced_at > t.submitted_at then t.status
+        else %(status)s
+    end,
+    rejected_reason = null,
+    draft = null,
+    submitted_at = null
+where t.tenant_id = %(tenant_id)s and t.template_id = %(template_id)s
+
+-- delete_draft --
+-- A template that never was at Meta and that nothing refers to.
+delete from app.templates
+where tenant_id = %(tenant_id)s and template_id = %(template_id)s and status = 'DRAFT'
+
+-- mark_template_deleted --
+-- Deleted at Meta; kept here, for messages refer to it.
+update app.templates
+set
+    status = 'DELETED',
+    draft = null,
+    submitted_at = null
+where tenant_id = %(tenant_id)s and template_id = %(template_id)s and status <> 'DELETED'
+
+-- count_template_uses --
+-- Campaigns and series that still want a template, also as one of their variants.
+select
+    (
+        select count(*)
+        from app.campaigns as c
+        where c.tenant_id = %(tenant_id)s
+            and c.status not in ('cancelled', 'plan_failed')
+            and c.finished_at is null
+            and (
+                c.template_id = %(template_id)s
+                or c.experiment -> 'variants' @> jsonb_build_array(
+                    jsonb_build_object('template_id', %(template_id)s::text)
+                )
+            )
+    ) as campaigns,
+    (
+        select count(*)
+        from app.campaign_series as s
+        where s.tenant_id = %(tenant_id)s
+            and s.status in ('active', 'paused')
+            and (
+                s.template_id = %(template_id)s
+                or s.experiment -> 'variants' @> jsonb_build_array(
+                    jsonb_build_object('template_id', %(template_id)s::text)
+                )
+            )
+    ) as series,
+    (
+        select count(*)
+        from app.campaigns as c
+        where c.tenant_id = %(tenant_id)s and c.template_id = %(template_id)s
+    ) as ever
 
 -- find_template --
 -- One template of an account by name and language.
@@ -78,10 +246,11 @@ with incoming as (
         %(components)s::jsonb[],
         %(parameter_formats)s::text[],
         %(version_hashes)s::text[],
-        %(ttls)s::integer[]
+        %(ttls)s::integer[],
+        %(rejected_reasons)s::text[]
     ) as i (
         template_id, meta_template_id, name, language, category, status, quality, components,
-        parameter_format, version_hash, ttl_seconds
+        parameter_format, version_hash, ttl_seconds, rejected_reason
     )
 ),
 
@@ -94,12 +263,13 @@ known as (
 written as (
     insert into app.templates as t (
         tenant_id, template_id, waba_id, meta_template_id, name, language, category, status,
-        quality, components, parameter_format, version_hash, message_send_ttl_seconds, synced_at
+        quality, components, parameter_format, version_hash, message_send_ttl_seconds,
+        rejected_reason, synced_at
     )
     select
         %(tenant_id)s, i.template_id, %(waba_id)s, i.meta_template_id, i.name, i.language,
         i.category, i.status, i.quality, i.components, i.parameter_format, i.version_hash,
-        i.ttl_seconds, %(synced_at)s
+        i.ttl_seconds, i.rejected_reason, %(synced_at)s
     from incoming as i
     on conflict (tenant_id, waba_id, name, language) do update
     set
@@ -111,6 +281,19 @@ written as (
         parameter_format = excluded.parameter_format,
         version_hash = excluded.version_hash,
         message_send_ttl_seconds = excluded.message_send_ttl_seconds,
+        rejected_reason = excluded.rejected_reason,
+        -- A draft that Meta has after all: the call was made, and its answer was never written.
+        draft = case
+            when t.status = 'DRAFT' then null
+            when t.submitted_at is not null and t.version_hash <> excluded.version_hash then null
+            else t.draft
+        end,
+        submitted_at = case
+            when t.status = 'DRAFT' then null
+            when t.version_hash <> excluded.version_hash then null
+            when t.submitted_at < %(synced_at)s - interval '90 seconds' then null
+            else t.submitted_at
+        end,
         -- A halt ends when Meta approves the template again, never by a mere sync.
         halted_reason = case
             when excluded.status = 'APPROVED' and t.status <> 'APPROVED' then null
@@ -127,7 +310,10 @@ select
         where k.template_id is not null
             and (k.status, k.category, k.quality, k.version_hash)
             is distinct from (w.status, w.category, w.quality, w.version_hash)
-    ) as changed
+    ) as changed,
+    coalesce(
+        array_agg(k.template_id) filter (where k.category <> w.category), '{}'
+    ) as recategorised
 from written as w
 left join known as k on w.name = k.name and w.language = k.language
 
@@ -137,6 +323,6 @@ update app.templates
 set status = 'DELETED', synced_at = %(synced_at)s
 where tenant_id = %(tenant_id)s
     and waba_id = %(waba_id)s
-    and status <> 'DELETED'
+    and status not in ('DELETED', 'DRAFT')
     and synced_at < %(synced_at)s
 returning template_id

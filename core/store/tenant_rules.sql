@@ -10,6 +10,13 @@ with changed as (
         marketing_cap_days = case
             when %(sets_cap)s then %(cap_days)s::integer else marketing_cap_days
         end,
+        -- An owner's wish to end the rule is over with the operator's decision.
+        four_eyes_off_asked_by = case
+            when %(four_eyes)s::boolean is null then four_eyes_off_asked_by
+        end,
+        four_eyes_off_asked_at = case
+            when %(four_eyes)s::boolean is null then four_eyes_off_asked_at
+        end,
         blocked_countries = coalesce(%(blocked_countries)s::text[], blocked_countries)
     where tenant_id = %(tenant_id)s
     returning
@@ -17,10 +24,15 @@ with changed as (
 ),
 
 audited as (
-    insert into ops.audit_entries (actor, action, subject, detail)
+    insert into app.audit_entries (
+        tenant_id, actor, actor_kind, operation, target_kind, target_id, details
+    )
     select
-        %(actor)s,
+        c.tenant_id,
+        'operator:' || %(actor)s::text,
+        'operator',
         'tenant.rules_set',
+        'tenant',
         c.tenant_id::text,
         to_jsonb(c) - 'tenant_id'
     from changed as c

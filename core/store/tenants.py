@@ -5,10 +5,9 @@ Synchronous, for commands and tests; each function runs in the caller's connecti
 """
 
 import secrets
-import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import LiteralString, cast
+from datetime import date, datetime, timedelta
+from typing import Final, LiteralString, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,7 +15,10 @@ import psycopg
 
 from core.clock import utc_now
 from core.domain.ids import ApiKeyId, PhoneNumberId, TenantId, UserId, WabaId, new_id
+from core.domain.sign_in import canonical_email, canonical_slug
 from core.errors import Conflict, InvalidInput, NotFound
+from core.one_time_tokens import TokenKind, new_token
+from core.passwords import hash_password, refuse_weak_password
 from core.secrets import new_api_key
 from core.store.accounts import seal_token
 from core.store.price_plans import subscribe
@@ -25,6 +27,8 @@ from core.store.queries import load
 _tenants = load("tenants")
 _access = load("access")
 _accounts = load("accounts")
+_users = load("users")
+INVITATION_LIFETIME: Final = timedelta(days=7)
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
@@ -61,7 +65,7 @@ def create_tenant(
         _tenants.insert_tenant,
         {
             "tenant_id": tenant_id,
-            "slug": slug,
+            "slug": canonical_slug(slug),
             "name": name,
             "timezone": timezone,
             "currency": currency,
@@ -79,7 +83,7 @@ def create_tenant(
 
 def find_tenant(connection: Connection, slug: str) -> TenantId:
     """The tenant of a slug. Raises NotFound."""
-    row = _one(connection, _tenants.find_tenant_by_slug, {"slug": slug})
+    row = _one(connection, _tenants.find_tenant_by_slug, {"slug": slug.strip().lower()})
     if row is None:
         raise NotFound(f"there is no tenant {slug}")
     return TenantId(cast(UUID, row[0]))
@@ -175,6 +179,9 @@ def create_api_key(
             "key_hash": key.hash,
             "scopes": sorted(set(scopes)),
             "expires_at": expires_at,
+            "maker_id": None,
+            "root_key_id": None,
+            "rotated_from": None,
         },
     )
     return CreatedKey(api_key_id=api_key_id, plaintext=key.plaintext)
@@ -191,24 +198,21 @@ def create_user(
 ) -> UserId:
     """Let a person sign in; the password is stored as an argon2id hash.
 
-    Raises InvalidInput for a short password or an address that isn't plain ASCII (look-alikes
-    would be another person's), Conflict for a taken one.
+    Raises InvalidInput for a weak password or what is no address, Conflict for a taken one.
     """
-    from argon2 import PasswordHasher
-
-    if len(password) < 12:
-        raise InvalidInput("a password has at least 12 characters", pointer="/password")
+    address = canonical_email(email)
+    refuse_weak_password(password, known=(address, name), pointer="/password")
     user_id = UserId(new_id())
     row = _one(
         connection,
-        _access.insert_user,
+        _users.insert_user,
         {
             "tenant_id": tenant_id,
             "user_id": user_id,
-            "email": canonical_email(email),
+            "email": address,
             "name": name,
             "role": role,
-            "password_hash": PasswordHasher().hash(password),
+            "password_hash": hash_password(password),
         },
     )
     if row is None:
@@ -216,14 +220,38 @@ def create_user(
     return user_id
 
 
-def canonical_email(email: str) -> str:
-    """The one form of an address. Raises InvalidInput for anything but plain ASCII name@domain."""
-    folded = unicodedata.normalize("NFKC", email).strip()
-    name, _, domain = folded.partition("@")
-    plain = folded.isascii() and folded.isprintable() and " " not in folded
-    if email.strip() != folded or not plain or not name or not domain or "@" in domain:
-        raise InvalidInput("an e-mail address is plain ASCII: name@domain", pointer="/email")
-    return folded.lower()
+def invite_user(
+    connection: Connection,
+    *,
+    tenant_id: TenantId,
+    email: str,
+    name: str,
+    role: str,
+    invited_by: str = "operator",
+) -> str:
+    """Invite a person, who sets the password with the token returned; it is shown this once.
+
+    Raises InvalidInput for what is no address, Conflict for a taken one.
+    """
+    user_id = UserId(new_id())
+    token = new_token(TokenKind.INVITATION, tenant_id, user_id)
+    row = _one(
+        connection,
+        _users.insert_invited_user,
+        {
+            "tenant_id": tenant_id,
+            "user_id": user_id,
+            "email": canonical_email(email),
+            "name": name,
+            "role": role,
+            "invited_by": invited_by,
+            "invitation_hash": token.hash,
+            "invitation_expires_at": utc_now() + INVITATION_LIFETIME,
+        },
+    )
+    if row is None:
+        raise Conflict("somebody with this address exists already")
+    return token.plaintext
 
 
 def _zone(timezone: str) -> ZoneInfo:

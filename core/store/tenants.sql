@@ -14,6 +14,8 @@ select
     t.marketing_cap_messages,
     t.marketing_cap_days,
     t.blocked_countries,
+    t.four_eyes_off_asked_by,
+    t.four_eyes_off_asked_at,
     p.code as plan
 from app.tenants as t
 left join billing.subscriptions as s
@@ -52,3 +54,45 @@ returning tenant_id
 select t.timezone
 from app.tenants as t
 where t.tenant_id = %(tenant_id)s
+
+-- lock_settings --
+-- Changes of one group of a tenant's settings one after the other; ends with the transaction.
+select pg_advisory_xact_lock(
+    hashtextextended('settings/' || %(tenant_id)s::text || '/' || %(settings)s::text, 0)
+)
+
+-- lock_tenant --
+-- What a tenant may change of itself, held against changes until the transaction ends.
+select
+    t.name,
+    t.locale,
+    t.timezone,
+    t.four_eyes,
+    t.marketing_cap_messages,
+    t.marketing_cap_days,
+    t.blocked_countries,
+    t.four_eyes_off_asked_by,
+    t.four_eyes_off_asked_at,
+    exists (
+        select 1
+        from billing.invoices as i
+        where i.tenant_id = t.tenant_id
+    ) as billed
+from app.tenants as t
+where t.tenant_id = %(tenant_id)s
+for update of t
+
+-- change_tenant --
+-- The tenant's own rules, all of them as they are to be.
+update app.tenants
+set
+    name = %(name)s,
+    locale = %(locale)s,
+    timezone = %(timezone)s,
+    four_eyes = %(four_eyes)s,
+    marketing_cap_messages = %(marketing_cap_messages)s,
+    marketing_cap_days = %(marketing_cap_days)s,
+    blocked_countries = %(blocked_countries)s,
+    four_eyes_off_asked_by = %(four_eyes_off_asked_by)s,
+    four_eyes_off_asked_at = %(four_eyes_off_asked_at)s
+where tenant_id = %(tenant_id)s

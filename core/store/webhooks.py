@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from core.domain.ids import ContactId, MessageId, PhoneNumberId, TemplateId, TenantId, WabaId
 from core.store import dispatch
+from core.store.arrays import as_array
 from core.store.database import Connection
 from core.store.queries import load
 
 _SQL = load("webhooks")
-_MAX_BATCH_BYTES: Final = 8_000_000
+_MAX_BATCH_BYTES: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,7 @@ class Fact:
     error_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusKey:
+class StatusKey(NamedTuple):
     """What makes a status one status, however often Meta repeats it."""
 
     tenant_id: TenantId
@@ -94,7 +95,7 @@ class NewWamid:
 
 
 async def take_due_bodies(connection: Connection, *, limit: int) -> list[DueBody]:
-    """Lock and read the oldest bodies that wait, at most 8 MB of them (but at least one)."""
+    """Lock and read the oldest bodies that wait, at most 2 MB of them (but at least one)."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_SQL.list_due_bodies, {"limit": limit})
         rows = await cursor.fetchall()
@@ -169,7 +170,10 @@ async def find_by_wamids(
         return {}
     cursor = await connection.execute(
         _SQL.find_by_wamids,
-        {"tenant_ids": [item[0] for item in wanted], "wamids": [item[1] for item in wanted]},
+        {
+            "tenant_ids": as_array([item[0] for item in wanted]),
+            "wamids": as_array([item[1] for item in wanted]),
+        },
     )
     return {
         (row[0], row[1]): (row[2], row[3])  # type: ignore[misc]
@@ -183,36 +187,35 @@ async def insert_status_keys(
     """Remember statuses; returns those that are new, and only they may have an effect."""
     if not keys:
         return set()
-    async with connection.cursor(row_factory=class_row(StatusKey)) as cursor:
-        await cursor.execute(
-            _SQL.insert_status_keys,
-            {
-                "tenant_ids": [key.tenant_id for key, _ in keys],
-                "wamids": [key.wamid for key, _ in keys],
-                "statuses": [key.status for key, _ in keys],
-                "occurred_ats": [at for _, at in keys],
-            },
-        )
-        return set(await cursor.fetchall())
+    cursor = await connection.execute(
+        _SQL.insert_status_keys,
+        {
+            "tenant_ids": as_array([key.tenant_id for key, _ in keys]),
+            "wamids": as_array([key.wamid for key, _ in keys]),
+            "statuses": as_array([key.status for key, _ in keys]),
+            "occurred_ats": as_array([at for _, at in keys]),
+        },
+    )
+    return set(await cursor.fetchall())  # type: ignore[arg-type] # a tuple equals its NamedTuple
 
 
 async def lock_messages(
     connection: Connection, wanted: Sequence[tuple[TenantId, MessageId]]
 ) -> dict[MessageId, KnownMessage]:
-    """Lock these messages and read how they stand."""
+    """Lock these messages, in the order of their ids, and read how they stand."""
     if not wanted:
         return {}
     ids = [message_id for _, message_id in wanted]
-    tenants = sorted({tenant_id for tenant_id, _ in wanted})
+    tenants = list({tenant_id for tenant_id, _ in wanted})
     await dispatch.lock_messages(connection, tenant_ids=tenants, message_ids=ids)
     async with connection.cursor(row_factory=class_row(KnownMessage)) as cursor:
         await cursor.execute(
             _SQL.read_messages,
             {
-                "tenant_ids": [tenant_id for tenant_id, _ in wanted],
-                "message_ids": ids,
-                "lowest": min(ids),
-                "highest": max(ids),
+                "tenant_ids": as_array([tenant_id for tenant_id, _ in wanted]),
+                "message_ids": as_array(ids),
+                "lowest": ids[0],
+                "highest": ids[-1],
             },
         )
         return {row.message_id: row for row in await cursor.fetchall()}
@@ -245,25 +248,27 @@ async def apply_facts(
     facts: Sequence[Fact],
     wamids: Sequence[NewWamid],
 ) -> None:
-    """Write changed messages (locked by `lock_messages`), an event a fact, and new wamids."""
+    """Write changed messages (locked by `lock_messages`), an event a fact, and new wamids.
+
+    `changed` comes in the order of the ids.
+    """
     if not changed:
         return
-    ids = [message.message_id for message in changed]
     parameters: dict[str, object] = {
-        _plural(name): [getattr(message, name) for message in changed] for name in _CHANGED_COLUMNS
+        _plural(name): as_array(list(map(attrgetter(name), changed))) for name in _CHANGED_COLUMNS
     }
     parameters |= {
-        f"event_{_plural(field.name)}": [getattr(fact, field.name) for fact in facts]
+        f"event_{_plural(field.name)}": as_array(list(map(attrgetter(field.name), facts)))
         for field in fields(Fact)
     }
     parameters["event_types"] = parameters.pop("event_event_types")
     parameters |= {
-        "lowest": min(ids),
-        "highest": max(ids),
-        "wamid_tenant_ids": [item.tenant_id for item in wamids],
-        "new_wamids": [item.wamid for item in wamids],
-        "wamid_message_ids": [item.message_id for item in wamids],
-        "wamid_attempt_nos": [item.attempt_no for item in wamids],
+        "lowest": changed[0].message_id,
+        "highest": changed[-1].message_id,
+        "wamid_tenant_ids": as_array([item.tenant_id for item in wamids]),
+        "new_wamids": as_array([item.wamid for item in wamids]),
+        "wamid_message_ids": as_array([item.message_id for item in wamids]),
+        "wamid_attempt_nos": as_array([item.attempt_no for item in wamids]),
     }
     await connection.execute(_SQL.apply_facts, parameters)
 

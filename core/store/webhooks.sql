@@ -86,7 +86,7 @@ select
     w.wamid,
     w.message_id,
     w.attempt_no
-from unnest(%(tenant_ids)b::uuid[], %(wamids)b::text[]) as wanted (tenant_id, wamid)
+from unnest(%(tenant_ids)s::uuid[], %(wamids)s::text[]) as wanted (tenant_id, wamid)
 inner join app.message_wamids as w
     on wanted.tenant_id = w.tenant_id
     and wanted.wamid = w.wamid
@@ -96,8 +96,8 @@ inner join app.message_wamids as w
 insert into app.status_keys (tenant_id, wamid, status, occurred_at)
 select k.tenant_id, k.wamid, k.status, k.occurred_at
 from unnest(
-    %(tenant_ids)b::uuid[], %(wamids)b::text[], %(statuses)b::text[],
-    %(occurred_ats)b::timestamptz[]
+    %(tenant_ids)s::uuid[], %(wamids)s::text[], %(statuses)s::text[],
+    %(occurred_ats)s::timestamptz[]
 ) as k (tenant_id, wamid, status, occurred_at)
 -- One order for every applier: two that hold the same keys wait instead of blocking each other.
 order by k.wamid, k.status
@@ -111,7 +111,7 @@ select
     m.address, m.state, m.reason, m.error_code, m.conflict, m.attempt_no, m.wamid, m.billable,
     m.pricing_model, m.pricing_type, m.pricing_category, m.accepted_at, m.sent_at,
     m.delivered_at, m.read_at, m.failed_at
-from unnest(%(tenant_ids)b::uuid[], %(message_ids)b::uuid[]) as wanted (tenant_id, message_id)
+from unnest(%(tenant_ids)s::uuid[], %(message_ids)s::uuid[]) as wanted (tenant_id, message_id)
 inner join app.messages as m
     on wanted.tenant_id = m.tenant_id
     and wanted.message_id = m.message_id
@@ -123,13 +123,13 @@ where m.message_id >= %(lowest)s
 with changes as materialized (
     select *
     from unnest(
-        %(tenant_ids)b::uuid[],
-        %(message_ids)b::uuid[],
-        %(states)b::text[],
+        %(tenant_ids)s::uuid[],
+        %(message_ids)s::uuid[],
+        %(states)s::text[],
         %(reasons)s::text[],
         %(error_codes)s::integer[],
         %(conflicts)s::text[],
-        %(wamids)b::text[],
+        %(wamids)s::text[],
         %(billables)s::boolean[],
         %(pricing_models)s::text[],
         %(pricing_types)s::text[],
@@ -171,7 +171,9 @@ moved as (
         and m.message_id = c.message_id
         and m.message_id >= %(lowest)s
         and m.message_id <= %(highest)s
-    returning m.*
+    returning
+        m.tenant_id, m.message_id, m.campaign_id, m.contact_pseudonym, m.waba_id,
+        m.phone_number_id, m.category, m.country, m.market
 ),
 
 identified as (
@@ -195,15 +197,15 @@ select
     f.event_type, m.category, m.country, m.market, f.billable, f.pricing_model, f.pricing_type,
     f.pricing_category, f.error_code, f.attempt_no, f.occurred_at
 from unnest(
-    %(event_message_ids)b::uuid[],
-    %(event_types)b::text[],
+    %(event_message_ids)s::uuid[],
+    %(event_types)s::text[],
     %(event_billables)s::boolean[],
     %(event_pricing_models)s::text[],
     %(event_pricing_types)s::text[],
     %(event_pricing_categories)s::text[],
     %(event_error_codes)s::integer[],
     %(event_attempt_nos)s::smallint[],
-    %(event_occurred_ats)b::timestamptz[]
+    %(event_occurred_ats)s::timestamptz[]
 ) as f (
     message_id, event_type, billable, pricing_model, pricing_type, pricing_category, error_code,
     attempt_no, occurred_at

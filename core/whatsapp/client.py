@@ -19,6 +19,7 @@ import orjson
 
 from core.domain.provider_errors import parse_code
 from core.errors import ConfigurationError, MetaError, MetaUnreachable
+from core.whatsapp.call_limits import asked_wait
 from core.whatsapp.json_values import Json, child, objects, optional_identifier, text
 
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -26,7 +27,7 @@ _PAGE_SIZE: Final = 100
 _MAX_PAGES: Final = 1_000
 _TEMPLATE_FIELDS: Final = (
     "id,name,language,status,category,correct_category,components,parameter_format,quality_score,"
-    "message_send_ttl_seconds"
+    "message_send_ttl_seconds,rejected_reason"
 )
 _NUMBER_FIELDS: Final = (
     "id,display_phone_number,verified_name,quality_rating,status,throughput,"
@@ -144,7 +145,7 @@ class CloudApi:
         stood: safe to repeat. Raises MetaUnreachable(before_bytes=False) for all else, including a
         2xx without a message id: the message is in doubt.
         """
-        path = f"{_segment(phone_number_id)}/messages"
+        path = f"{path_segment(phone_number_id)}/messages"
         answer = await self._call("POST", path, body=payload, before_bytes=before_bytes)
         return _accepted(answer)
 
@@ -159,7 +160,7 @@ class CloudApi:
         form.add_field("messaging_product", "whatsapp")
         form.add_field("type", mime_type)
         form.add_field("file", content, filename=file_name, content_type=mime_type)
-        answer = await self._call("POST", f"{_segment(phone_number_id)}/media", form=form)
+        answer = await self._call("POST", f"{path_segment(phone_number_id)}/media", form=form)
         media_id = optional_identifier(answer.body, "id")
         if media_id is None:
             raise MetaUnreachable("Meta took a file without naming it", before_bytes=False)
@@ -167,16 +168,18 @@ class CloudApi:
 
     def iter_templates(self, waba_id: str) -> AsyncIterator[Json]:
         """All templates of an account in all languages, page by page, as Meta writes them."""
-        return self._pages(f"{_segment(waba_id)}/message_templates", {"fields": _TEMPLATE_FIELDS})
+        return self._pages(
+            f"{path_segment(waba_id)}/message_templates", {"fields": _TEMPLATE_FIELDS}
+        )
 
     def iter_phone_numbers(self, waba_id: str) -> AsyncIterator[Json]:
         """All numbers of an account, page by page, as Meta writes them."""
-        return self._pages(f"{_segment(waba_id)}/phone_numbers", {"fields": _NUMBER_FIELDS})
+        return self._pages(f"{path_segment(waba_id)}/phone_numbers", {"fields": _NUMBER_FIELDS})
 
     async def get_number(self, phone_number_id: str) -> Json:
         """One number with quality, throughput and messaging limit, as Meta writes it."""
         answer = await self._call(
-            "GET", _segment(phone_number_id), query={"fields": _NUMBER_FIELDS}
+            "GET", path_segment(phone_number_id), query={"fields": _NUMBER_FIELDS}
         )
         return answer.body
 
@@ -206,7 +209,7 @@ class CloudApi:
             f".granularity({granularity}).phone_numbers({_list(phone_numbers)})"
             f".metric_types({_list(('COST', 'VOLUME'))}).dimensions({_list(dimensions)})"
         )
-        answer = await self._call("GET", _segment(waba_id), query={"fields": field})
+        answer = await self._call("GET", path_segment(waba_id), query={"fields": field})
         groups = _items(child(answer.body, "pricing_analytics").get("data"))
         return [point for group in groups for point in _items(group.get("data_points"))]
 
@@ -255,7 +258,7 @@ class CloudApi:
                 answer = _Answer(
                     status=response.status,
                     body=_json_object(raw),
-                    retry_after_seconds=_retry_after(response.headers.get("Retry-After")),
+                    headers=response.headers,
                 )
         _raise_unless_accepted(answer)
         return answer
@@ -268,7 +271,7 @@ _JSON_BODY: Final = {"Content-Type": "application/json"}
 class _Answer:
     status: int
     body: Json
-    retry_after_seconds: int | None
+    headers: Mapping[str, str]
 
 
 class _Translated:
@@ -328,7 +331,7 @@ def _json_object(raw: bytes) -> Json:
 
 def read_send_answer(raw: bytes, *, http_status: int) -> SendAccepted:
     """What `CloudApi.send_message` makes of an answer that somebody recorded; raises as it does."""
-    answer = _Answer(status=http_status, body=_json_object(raw), retry_after_seconds=None)
+    answer = _Answer(status=http_status, body=_json_object(raw), headers={})
     _raise_unless_accepted(answer)
     return _accepted(answer)
 
@@ -344,15 +347,16 @@ def _raise_unless_accepted(answer: _Answer) -> None:
             before_bytes=False,
             http_status=answer.status,
         )
-    code, data = error.get("code"), error.get("error_data")
+    data = error.get("error_data")
+    code = parse_code(_number_or_text(error.get("code")))
     raise MetaError(
-        meta_code=parse_code(code) if isinstance(code, (int, str)) else None,
+        meta_code=code,
         http_status=answer.status,
         subcode=parse_code(_number_or_text(error.get("error_subcode"))),
         title=text(error, "message"),
         details=text(data, "details") if isinstance(data, dict) else text(error, "error_data"),
         fbtrace_id=text(error, "fbtrace_id", limit=64),
-        retry_after_seconds=answer.retry_after_seconds,
+        retry_after_seconds=asked_wait(answer.headers, code),
     )
 
 
@@ -373,7 +377,8 @@ def _accepted(answer: _Answer) -> SendAccepted:
     )
 
 
-def _segment(identifier: str) -> str:
+def path_segment(identifier: str) -> str:
+    """An id as one segment of an address, whatever stands in it."""
     return quote(identifier, safe="")
 
 
@@ -388,10 +393,6 @@ def _items(value: object) -> list[Json]:
 
 def _number_or_text(value: object) -> int | str | None:
     return value if isinstance(value, (int, str)) else None
-
-
-def _retry_after(value: str | None) -> int | None:
-    return int(value) if value and value.isascii() and value.isdigit() and len(value) < 7 else None
 
 
 def _list(values: Sequence[str]) -> str:

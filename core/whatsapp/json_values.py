@@ -105,7 +105,8 @@ def text(parent: Json, name: str, *, limit: int = 500) -> str | None:
     if not isinstance(value, str):
         return None
     clean = value[:limit].replace("\x00", "")
-    return clean.encode("utf-8", "replace").decode("utf-8")
+    # What is ASCII has no surrogate: nearly everything, and ten times as fast to tell.
+    return clean if clean.isascii() else clean.encode("utf-8", "replace").decode("utf-8")
 
 
 def boolean(parent: Json, name: str) -> bool | None:

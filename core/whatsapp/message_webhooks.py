@@ -172,7 +172,8 @@ def _trouble(item: Json, place: Place) -> Update:
     )
 
 
-def _inbound(message: Json, place: Place) -> Update:
+def read_inbound(message: Json, place: Place) -> InboundMessage:
+    """A message of a person. Raises Malformed."""
     system = child(message, "system")
     return InboundMessage(
         position=0,
@@ -366,7 +367,7 @@ _ECHOES: Final[Mapping[str, Reader]] = {"message_echoes": _echo, **_ERRORS}
 _GROUP_LISTS: Final[Mapping[str, Reader]] = {"groups": _group, **_ERRORS}
 _LISTS: Final[Mapping[str, Mapping[str, Reader]]] = MappingProxyType(
     {
-        "messages": {"statuses": _status, "messages": _inbound, **_ERRORS},
+        "messages": {"statuses": _status, "messages": read_inbound, **_ERRORS},
         # `calls` has statuses too, of calls: they must never meet a message.
         "calls": {"calls": _call, "statuses": _call_status, **_ERRORS},
         "message_echoes": _ECHOES,

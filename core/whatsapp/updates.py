@@ -189,6 +189,22 @@ class EchoUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryUpdate:
+    """What people wrote in the WhatsApp Business app before the number came to the Cloud API.
+
+    A piece of up to 180 days: `messages` are those of people, not of the business; `unread` counts
+    those that break the documented shape.
+    """
+
+    position: int
+    waba_id: WabaId
+    phone_number_id: PhoneNumberId
+    field: str
+    messages: tuple[InboundMessage, ...]
+    unread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUpdate:
     """Something about a group: made, left, renamed."""
 
@@ -352,6 +368,7 @@ Update = (
     | CallUpdate
     | CallStatusUpdate
     | EchoUpdate
+    | HistoryUpdate
     | GroupUpdate
     | TemplateUpdate
     | AccountUpdate

@@ -39,7 +39,7 @@ def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
     facts: list[Fact] = []
     wamids: list[NewWamid] = []
     sent_twice = False
-    for observation in sorted(observations, key=_order):
+    for observation in sorted(observations, key=_order) if len(observations) > 1 else observations:
         status = observation.status
         if _is_past(message, observation):
             wamids.append(_new_wamid(message, observation))

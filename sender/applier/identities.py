@@ -81,13 +81,13 @@ async def find_senders(connection: Connection, senders: Sequence[Sender]) -> lis
     """
     if not senders:
         return []
-    known = await _look_up(connection, senders)
+    known = await look_up(connection, senders)
     if any(not known[at] or len(set(known[at].values())) > 1 for at in range(len(senders))):
         # Only now: the lock would make appliers of one tenant wait for each other.
         await inbound.lock_people(connection, [sender.place.tenant_id for sender in senders])
-        known = await _look_up(connection, senders)
+        known = await look_up(connection, senders)
         await _make_new(connection, senders, known)
-        known = await _merge_doubles(connection, senders, await _look_up(connection, senders))
+        known = await _merge_doubles(connection, senders, await look_up(connection, senders))
     await _link(connection, senders, known)
     return [_first(known[at]) for at in range(len(senders))]
 
@@ -97,19 +97,16 @@ async def apply_change(connection: Connection, item: Arrived[Update], place: Pla
 
     The new address leads to them; the old one is given up and nothing is sent to it any more.
     """
-    update = item.update
-    if isinstance(update, UserIdUpdate):
-        before = _sender(place, item, update.wa_id, update.previous_user_id)
-        after = _sender(place, item, update.wa_id, update.current_user_id)
-    elif isinstance(update, InboundMessage) and await _is_news(connection, update, place):
-        before = _sender(place, item, update.from_wa_id, update.from_user_id)
-        after = _sender(place, item, update.new_wa_id or update.from_wa_id, update.new_user_id)
-    else:
+    named = names_of_change(item, place)
+    if isinstance(item.update, InboundMessage):
+        named = named if await _is_news(connection, item.update, place) else None
+    if named is None:
         return
+    before, after = named
     if before.addresses() == after.addresses() or not after.addresses():
         return
     await inbound.lock_people(connection, [place.tenant_id])
-    known = await _look_up(connection, [before, after])
+    known = await look_up(connection, [before, after])
     contact_id = _first(known[0]) or _first(known[1])
     if contact_id is None:
         await put_aside(connection, item, place.tenant_id, "unknown_contact", "identity")
@@ -123,6 +120,22 @@ async def apply_change(connection: Connection, item: Arrived[Update], place: Pla
             reason="changed_identity",
         )
     await _give_up(connection, contact_id, before, after)
+
+
+def names_of_change(item: Arrived[Update], place: Place) -> tuple[Sender, Sender] | None:
+    """Somebody as they were named until a change, and from then on; None when it is no change."""
+    update = item.update
+    if isinstance(update, UserIdUpdate):
+        return (
+            _sender(place, item, update.wa_id, update.previous_user_id),
+            _sender(place, item, update.wa_id, update.current_user_id),
+        )
+    if isinstance(update, InboundMessage) and update.is_system:
+        return (
+            _sender(place, item, update.from_wa_id, update.from_user_id),
+            _sender(place, item, update.new_wa_id or update.from_wa_id, update.new_user_id),
+        )
+    return None
 
 
 async def _give_up(
@@ -155,9 +168,10 @@ async def _is_news(connection: Connection, update: InboundMessage, place: Place)
     return bool(await webhooks.insert_status_keys(connection, [(key, update.occurred_at)]))
 
 
-async def _look_up(
+async def look_up(
     connection: Connection, senders: Sequence[Sender]
 ) -> dict[int, dict[str, ContactId]]:
+    """The contacts behind the addresses of each sender by its place, by kind of address."""
     found = await inbound.find_people(
         connection,
         [
@@ -216,7 +230,7 @@ async def _merge_doubles(
                     merged=other,
                     reason="same_sender",
                 )
-    return await _look_up(connection, senders) if merged else known
+    return await look_up(connection, senders) if merged else known
 
 
 async def _link(

@@ -17,15 +17,17 @@ from core.store.consents import Word, meta_word, record_words
 from core.store.database import Connection
 from core.store.inbound import NewInbound, Opening, Place
 from core.store.merges import hold_contacts
+from core.store.opt_outs import Withdrawal, answer_opt_outs, list_refusals
 from core.whatsapp.updates import (
     CallUpdate,
+    HistoryUpdate,
     InboundMessage,
     PreferenceUpdate,
     Update,
     UserIdUpdate,
 )
 from sender.applier.arrivals import Arrived, is_timely, put_aside
-from sender.applier.identities import Sender, apply_change, find_senders
+from sender.applier.identities import Sender, apply_change, find_senders, names_of_change
 
 PEOPLE: Final = (InboundMessage, CallUpdate, PreferenceUpdate, UserIdUpdate)
 """The kinds of updates that `apply_people` takes."""
@@ -65,6 +67,25 @@ async def apply_people(connection: Connection, arrived: Sequence[Arrived[Update]
         else:
             await apply_change(connection, item, place)
     await _hear(connection, waiting)
+
+
+async def senders_of(
+    connection: Connection, arrived: Sequence[Arrived[Update]]
+) -> list[tuple[Sender, ...]]:
+    """Everybody these updates are of: as they are named, or before and after a change."""
+    places = await _places(connection, arrived)
+    senders: list[tuple[Sender, ...]] = []
+    for item in arrived:
+        place, update = places.get(item.body_key), item.update
+        if place is None:
+            continue
+        if isinstance(update, HistoryUpdate):
+            senders += [(_sender(message, place),) for message in update.messages]
+        if _is_change(update):
+            senders.append(names_of_change(item, place) or ())
+        elif isinstance(update, Said) and _speaks(update):
+            senders.append((_sender(update, place),))
+    return senders
 
 
 def _said_at(item: Arrived[Update]) -> datetime:
@@ -140,7 +161,86 @@ async def _write(connection: Connection, heard: Sequence[_Heard]) -> None:
     await inbound.open_windows(
         connection, [opening for item in (*fresh, *others) for opening in _openings(item)]
     )
-    words = [word for item in (*fresh, *others) for word in _words(item, keywords)]
+    said = [(item, word) for item in (*fresh, *others) for word in _words(item, keywords)]
+    await _record(connection, said)
+
+
+async def _record(connection: Connection, said: Sequence[tuple[_Heard, Word]]) -> None:
+    """Write what was said into the ledger; who left by it gets the tenant's answer, if any.
+
+    Somebody who had left before says nothing new: no machine makes us answer it for ever.
+    """
+    leaving = [
+        item for item, word in said if not word.granted and isinstance(item.update, InboundMessage)
+    ]
+    gone = await list_refusals(
+        connection, {(item.place.tenant_id, item.contact_id) for item in leaving}
+    )
+    await record_words(connection, [word for _, word in said])
+    await answer_opt_outs(
+        connection,
+        [
+            Withdrawal(
+                tenant_id=item.place.tenant_id,
+                phone_number_id=item.update.phone_number_id,
+                contact_id=item.contact_id,
+                said_at=item.update.occurred_at,
+            )
+            for item in leaving
+            if item.contact_id not in gone and isinstance(item.update, InboundMessage)
+        ],
+    )
+
+
+async def apply_history(connection: Connection, arrived: Arrived[HistoryUpdate]) -> None:
+    """Keep what people wrote before the number came to us: nothing of it is news.
+
+    Each message is stored once; one that came live, too, is live. It opens no window and nobody is
+    told of it or answered. A withdrawal of then is a withdrawal; an agreement of then was given
+    without anything to show for it, and counts for nothing.
+    """
+    update = arrived.update
+    place = (await inbound.list_places(connection, [update.phone_number_id])).get(
+        update.phone_number_id
+    )
+    if place is None or place.waba_id != update.waba_id:
+        await put_aside(connection, arrived, None, "unknown_number", "history")
+        return
+    if update.unread:
+        await put_aside(
+            connection, arrived, place.tenant_id, "malformed", f"{update.unread} of a history"
+        )
+    written = [
+        message
+        for message in update.messages
+        if message.occurred_at <= arrived.received_at and _speaks(message)
+    ]
+    found = await find_senders(connection, [_sender(message, place) for message in written])
+    known = await hold_contacts(
+        connection, {(place.tenant_id, contact_id) for contact_id in found if contact_id}
+    )
+    heard = [
+        _Heard(
+            arrived=Arrived(
+                update=message, body_id=arrived.body_id, received_at=arrived.received_at
+            ),
+            update=message,
+            place=place,
+            contact_id=known[contact_id],
+        )
+        for message, contact_id in zip(written, found, strict=True)
+        if contact_id is not None and not message.is_system
+    ]
+    rows = [replace(_stored(item), from_history=True) for item in heard]
+    new = await inbound.insert_inbound(connection, rows)
+    keywords = await inbound.list_keywords(connection, [place.tenant_id])
+    words = [
+        word
+        for item, row in zip(heard, rows, strict=True)
+        if row.inbound_id in new
+        for word in _words(item, keywords)
+        if not word.granted
+    ]
     await record_words(connection, words)
 
 
@@ -216,7 +316,8 @@ async def _places(
     connection: Connection, arrived: Sequence[Arrived[Update]]
 ) -> dict[tuple[int, int], Place]:
     """Whose number or account each update is about; a number of another account is nobody's."""
-    updates = [(item, item.update) for item in arrived if isinstance(item.update, PEOPLE)]
+    kinds = (*PEOPLE, HistoryUpdate)
+    updates = [(item, item.update) for item in arrived if isinstance(item.update, kinds)]
     numbers = {update.phone_number_id for _, update in updates if update.phone_number_id}
     accounts = {update.waba_id for _, update in updates if not update.phone_number_id}
     by_number = await inbound.list_places(connection, sorted(numbers))

@@ -53,6 +53,26 @@ async def apply_statuses(connection: Connection, arrived: Sequence[Status]) -> i
     return await _fold_and_write(connection, [first_of_key[key] for key in new])
 
 
+async def messages_of(
+    connection: Connection, arrived: Sequence[Status]
+) -> set[tuple[TenantId, MessageId]]:
+    """The messages that these statuses name, whether they may or not."""
+    owners = await webhooks.list_number_owners(
+        connection, sorted({item.update.phone_number_id for item in arrived})
+    )
+    named: set[tuple[TenantId, MessageId]] = set()
+    wamids: set[tuple[TenantId, str]] = set()
+    for item in arrived:
+        token = read_callback(item.update.callback_token or "")
+        owner = owners.get(item.update.phone_number_id)
+        if token is not None:
+            named.add((token.tenant_id, token.message_id))
+        elif owner is not None:
+            wamids.add((owner[0], item.update.wamid))
+    known = await webhooks.find_by_wamids(connection, sorted(wamids))
+    return named | {(tenant_id, found[0]) for (tenant_id, _), found in known.items()}
+
+
 async def _owned(
     connection: Connection, arrived: Sequence[Status]
 ) -> list[tuple[Status, TenantId]]:
@@ -107,11 +127,13 @@ async def _match(
 
 
 async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> int:
-    by_message: dict[MessageId, list[_Matched]] = defaultdict(list)
+    by_message: dict[MessageId, list[_Matched]] = {}
     for item in new:
-        by_message[item.message_id].append(item)
+        by_message.setdefault(item.message_id, []).append(item)
+    # In the order of the ids, which is the order of locks; the comparison of UUID is Python.
+    by_message = dict(sorted(by_message.items(), key=lambda entry: entry[0].int))
     messages = await webhooks.lock_messages(
-        connection, sorted({(item.tenant_id, item.message_id) for item in new})
+        connection, [(items[0].tenant_id, message_id) for message_id, items in by_message.items()]
     )
     folded: list[Folded] = []
     consequences: list[Consequence] = []
@@ -139,7 +161,7 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
         identities[message.tenant_id] += _identities(message, fitting)
     await webhooks.apply_facts(
         connection,
-        changed=sorted((item.message for item in folded), key=lambda message: message.message_id),
+        changed=[item.message for item in folded],
         facts=[fact for item in folded for fact in item.facts],
         wamids=[wamid for item in folded for wamid in item.wamids],
     )

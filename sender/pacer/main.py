@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import Final
 
-import psycopg
 import uvloop
 
 from core.broker.connection import TicketPublisher
@@ -12,6 +11,7 @@ from core.errors import BrokerUnavailable
 from core.logs import configure_logging, get_logger
 from core.settings import DatabaseRole, Settings
 from core.store import pacing
+from core.store.database import open_connection
 from sender.pacer.pacer import Pacer
 from sender.processes import pause, repeat, serve_own_metrics, stop_on_signals
 
@@ -38,9 +38,7 @@ async def _run(settings: Settings) -> None:
 async def _serve(settings: Settings, publisher: TicketPublisher, stop: asyncio.Event) -> float:
     """Wait for the lead and keep it as long as the session lives; returns the rest to take."""
     dsn = settings.dsn(DatabaseRole.WORKER)
-    async with await psycopg.AsyncConnection.connect(
-        dsn, autocommit=True, connect_timeout=5, keepalives_idle=3, keepalives_interval=2
-    ) as connection:
+    async with open_connection(dsn) as connection:
         while not stop.is_set() and not await pacing.try_lead(connection):
             await pause(stop, _STANDBY_SECONDS)
         if stop.is_set():

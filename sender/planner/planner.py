@@ -8,13 +8,15 @@ from typing import Final
 
 import psycopg
 
+from core.clock import utc_now
 from core.domain.ids import CampaignId, TenantId
 from core.domain.market import MarketMap
 from core.errors import InvalidInput, Unavailable
 from core.logs import get_logger
 from core.metrics import RECIPIENTS_PLANNED
-from core.store import plan_runs, plans
+from core.store import plan_runs, plans, segments
 from core.store.database import Connection, Pool, platform_transaction
+from core.store.merges import bar_merges
 from core.store.plan_runs import DoneChunk
 from core.store.plans import PlanInputs, plan_key
 from sender.planner.forecast import forecast
@@ -24,6 +26,7 @@ from sender.planner.recipe import (
     audience_zones,
     build_recipe,
     build_variants,
+    own_hashes,
     own_template,
     template_ids,
 )
@@ -123,7 +126,10 @@ async def _begin(
     if await plan_runs.get_run(connection, tenant_id, campaign_id) is not None:
         return True
     variants, attributes = await _variants(connection, tenant_id, inputs)
+    await bar_merges(connection, tenant_id)
     await plans.discard_plan(connection, plan_key(tenant_id, campaign_id, inputs.created_at))
+    await plan_runs.give_room(connection)
+    await segments.freeze(connection, tenant_id=tenant_id, list_id=inputs.list_id, at=utc_now())
     audience = await plan_runs.survey_audience(
         connection, tenant_id=tenant_id, list_id=inputs.list_id
     )
@@ -142,6 +148,7 @@ async def _begin(
     )
     recipe["has_others"] = neighbours > 0
     recipe["identity"] = _identity(inputs, variants, recipe)
+    recipe["variant_hashes"] = own_hashes(variants, inputs)
     pieces = await plan_runs.begin_run(
         connection,
         tenant_id=tenant_id,
@@ -241,7 +248,12 @@ async def _finish(connection: Connection, tenant_id: TenantId, campaign_id: Camp
     plan = await _summary(connection, tenant_id, campaign_id, inputs, groups, chunks)
     key = plan_key(tenant_id, campaign_id, inputs.created_at)
     finished = await plans.finish_plan(
-        connection, key, inputs, plan=plan, plan_hash=plan_hash(identity, chunks)
+        connection,
+        key,
+        inputs,
+        plan=plan,
+        plan_hash=plan_hash(identity, chunks),
+        variant_hashes=run.recipe.get("variant_hashes"),
     )
     if not finished:
         raise _Superseded
@@ -285,7 +297,12 @@ async def _summary(
         chunks=chunks,
         cost=quote(
             (
-                Portion(market=group.market, in_window=group.in_window, messages=group.people)
+                Portion(
+                    market=group.market,
+                    in_window=group.in_window,
+                    in_free_entry=group.in_free_entry,
+                    messages=group.people,
+                )
                 for group in sent
             ),
             prices,

@@ -1,9 +1,11 @@
 """What a plan costs at Meta's prices, from the least to the most. Pure.
 
 Meta's policies of the day say which messages are charged at all: inside an open service window
-utility was free until 2026-09-30 and is charged since, marketing always was. A window that is open
-when the plan is made may have closed when the message is delivered, so a message that would be free
-inside it costs nothing at the least and the regular rate at the most.
+utility was free until 2026-09-30 and is charged since, marketing always was; inside a free entry
+point (72 hours from our answer to an advertisement's message) nothing is charged, whatever the
+category. A window that is open when the plan is made may have closed when the message is delivered,
+so a message that would be free inside it costs nothing at the least and the regular rate at the
+most.
 """
 
 from collections import defaultdict
@@ -18,6 +20,7 @@ from core.store.plans import PlanPolicy
 _SCALE: Final = Decimal("0.000001")
 _REGULAR: Final = "regular"
 _IN_WINDOW: Final = "free_customer_service"
+_IN_FREE_ENTRY: Final = "free_entry_point"
 _NOTE: Final = (
     "Meta's list rates of that day of the account, first tier, if every message is delivered. "
     "Messages without a market or a rate are counted as unknown and not part of the sums."
@@ -31,6 +34,7 @@ class Portion:
     market: str | None
     in_window: bool
     messages: int
+    in_free_entry: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +59,18 @@ class _Line:
 
 def quote(portions: Iterable[Portion], prices: Prices) -> dict[str, object]:
     """The cost as JSON. Money is a decimal as text; what has no price is null, never zero."""
-    merged: dict[tuple[str | None, bool], int] = defaultdict(int)
+    merged: dict[tuple[str | None, bool, bool], int] = defaultdict(int)
     for portion in portions:
-        merged[portion.market, portion.in_window] += portion.messages
+        merged[portion.market, portion.in_window, portion.in_free_entry] += portion.messages
     lines = [
-        _line(Portion(market=market, in_window=in_window, messages=messages), prices)
-        for (market, in_window), messages in sorted(
-            merged.items(), key=lambda item: (item[0][0] or "~", item[0][1])
+        _line(
+            Portion(
+                market=market, in_window=in_window, in_free_entry=in_free_entry, messages=messages
+            ),
+            prices,
+        )
+        for (market, in_window, in_free_entry), messages in sorted(
+            merged.items(), key=lambda item: (item[0][0] or "~", *item[0][1:])
         )
     ]
     high = sum((line.high for line in lines if line.high is not None), Decimal(0))
@@ -72,6 +81,14 @@ def quote(portions: Iterable[Portion], prices: Prices) -> dict[str, object]:
         "total_low": _money(low),
         "total_high": _money(high),
         "unknown_messages": sum(line.portion.messages for line in lines if line.high is None),
+        "windows": {
+            "service_window": sum(
+                line.portion.messages for line in lines if line.portion.in_window
+            ),
+            "free_entry_point": sum(
+                line.portion.messages for line in lines if line.portion.in_free_entry
+            ),
+        },
         "rate_date": prices.on_day.isoformat(),
         "repriced_at": None,
         "note": _NOTE,
@@ -88,13 +105,18 @@ def add_quotes(quotes: Sequence[dict[str, object]]) -> dict[str, object]:
             for name in ("total", "total_low", "total_high")
         },
         "unknown_messages": sum(int(str(one["unknown_messages"])) for one in quotes),
+        "windows": {
+            name: sum(cast("dict[str, int]", one["windows"])[name] for one in quotes)
+            for name in ("service_window", "free_entry_point")
+        },
         "lines": [line for one in quotes for line in cast("list[object]", one["lines"])],
     }
 
 
 def _line(portion: Portion, prices: Prices) -> _Line:
     regular = prices.policies.get(_REGULAR)
-    inside = prices.policies.get(_IN_WINDOW) if portion.in_window else None
+    pricing_type = _pricing_type(portion, prices)
+    inside = prices.policies[pricing_type] if pricing_type != _REGULAR else None
     rate = None
     if regular is not None and portion.market is not None:
         rate = prices.rates.get((portion.market, regular.rate_category))
@@ -102,11 +124,20 @@ def _line(portion: Portion, prices: Prices) -> _Line:
     is_free = inside is not None and not inside.charged
     return _Line(
         portion=portion,
-        pricing_type=_REGULAR if inside is None else _IN_WINDOW,
+        pricing_type=pricing_type,
         rate=rate,
         low=high if high is None or not is_free else Decimal(0),
         high=high,
     )
+
+
+def _pricing_type(portion: Portion, prices: Prices) -> str:
+    """Meta's word for how these would be priced now; a free entry point outweighs the window."""
+    if portion.in_free_entry and _IN_FREE_ENTRY in prices.policies:
+        return _IN_FREE_ENTRY
+    if portion.in_window and _IN_WINDOW in prices.policies:
+        return _IN_WINDOW
+    return _REGULAR
 
 
 def _shown(line: _Line, category: str) -> dict[str, object]:
@@ -114,6 +145,7 @@ def _shown(line: _Line, category: str) -> dict[str, object]:
         "market": line.portion.market,
         "category": category,
         "in_window": line.portion.in_window,
+        "in_free_entry_point": line.portion.in_free_entry,
         "pricing_type": line.pricing_type,
         "messages": line.portion.messages,
         "rate": None if line.rate is None else str(line.rate.normalize()),

@@ -121,6 +121,15 @@ def _variant(
     )
 
 
+def own_hashes(variants: Sequence[Variant], inputs: PlanInputs) -> dict[str, str]:
+    """The template versions of arms whose template is not the campaign's own, by name."""
+    return {
+        variant.name: variant.template.version_hash
+        for variant in variants
+        if variant.name is not None and variant.template.template_id != inputs.template_id
+    }
+
+
 def percent(given: object) -> Decimal:
     """A share in [0, 100]. Raises InvalidInput."""
     try:

@@ -22,14 +22,21 @@ async def read_prices(
     )
 
 
+async def reprice_stale(connection: Connection) -> int:
+    """Price anew what was marked when a category changed, by webhook or sync; returns how many."""
+    stale = await plans.list_stale_prices(connection)
+    for tenant_id, campaign_id in stale:
+        await reprice_plan(connection, tenant_id, campaign_id)
+    return len(stale)
+
+
 async def reprice_plan(
     connection: Connection, tenant_id: TenantId, campaign_id: CampaignId
 ) -> bool:
     """Price what is not sent yet at the template's category of now; False without a plan.
 
     Meta charges the category a template has when it is used. People, content and the hash that was
-    approved stay as they were; `plan.cost` is replaced and says `repriced_at`. Call within the
-    transaction that changed the category.
+    approved stay as they were; `plan.cost` is replaced and says `repriced_at`.
     """
     found = await plans.get_repricing(connection, tenant_id, campaign_id)
     if found is None:
@@ -40,7 +47,12 @@ async def reprice_plan(
     quotes = [
         quote(
             (
-                Portion(market=part.market, in_window=part.in_window, messages=part.people)
+                Portion(
+                    market=part.market,
+                    in_window=part.in_window,
+                    in_free_entry=part.in_free_entry,
+                    messages=part.people,
+                )
                 for part in unsent
                 if part.category == category
             ),

@@ -31,6 +31,8 @@ class Group:
     in_window: bool
     is_reached: bool
     people: int
+    in_free_entry: bool = False
+    """Absent from pieces that an earlier release has written."""
 
 
 def read_groups(chunks: Iterable[DoneChunk]) -> list[Group]:

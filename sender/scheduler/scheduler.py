@@ -9,6 +9,7 @@ from core.logs import get_logger
 from core.store import schedules
 from core.store.database import Connection, Pool, platform_transaction
 from core.store.schedules import DueSeries, Moved
+from sender.planner.repricing import reprice_stale
 
 _log = get_logger(__name__)
 #: The order matters: what must not start is stopped before what is due starts.
@@ -25,6 +26,8 @@ async def run_schedules(pool: Pool) -> int:
     async with platform_transaction(pool) as connection:
         made = await _make_occurrences(connection)
     changed = made
+    async with platform_transaction(pool) as connection:
+        changed += await reprice_stale(connection)
     for what, step in _STEPS:
         async with platform_transaction(pool) as connection:
             moved = await step(connection)

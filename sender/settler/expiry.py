@@ -1,4 +1,4 @@
-"""What ends because time has passed: held and undelivered messages, old inbound texts."""
+"""What ends because time has passed: unsent, held and undelivered messages, old inbound texts."""
 
 from typing import Final
 
@@ -8,6 +8,11 @@ from core.store.database import Pool, platform_transaction
 from sender.consequences import open_alert
 
 _BATCH: Final = 5_000
+_SWEEP: Final = 20_000
+# A million a minute at most: leases and doubts wait meanwhile.
+_SWEEPS: Final = 50
+# A worker that claims it says so as well, and sooner.
+_GRACE_SECONDS: Final = 60
 
 
 async def expire(settings: Settings, pool: Pool) -> int:
@@ -28,12 +33,31 @@ async def expire(settings: Settings, pool: Pool) -> int:
                 detail=f"Meta held {held.messages} messages and never decided; they are expired.",
             )
     async with platform_transaction(pool) as connection:
-        dropped = await expiry.expire_undelivered(
-            connection, buffer_seconds=settings.ttl_buffer_seconds, limit=_BATCH
+        unsent = await expiry.expire_unsent(
+            connection,
+            grace_seconds=_GRACE_SECONDS,
+            campaign_days=settings.campaign_limit_days,
+            limit=_BATCH,
         )
+    dropped = unsent + await _expire_undelivered(settings, pool)
     async with platform_transaction(pool) as connection:
         await expiry.open_free_entry_points(connection)
         await expiry.delete_old_inbound(
             connection, days=settings.inbound_retention_days, limit=_BATCH
         )
     return dropped + sum(held.messages for held in given_up)
+
+
+async def _expire_undelivered(settings: Settings, pool: Pool) -> int:
+    async with platform_transaction(pool) as connection:
+        await expiry.note_times_to_live(connection)
+    dropped = 0
+    for _ in range(_SWEEPS):
+        async with platform_transaction(pool) as connection:
+            swept = await expiry.expire_undelivered(
+                connection, buffer_seconds=settings.ttl_buffer_seconds, limit=_SWEEP
+            )
+        dropped += swept.expired
+        if not swept.is_more:
+            break
+    return dropped

@@ -1,4 +1,4 @@
-"""The settler process, which also runs the scheduler; any number may run."""
+"""The settler process, which also runs the scheduler and the sealer; any number may run."""
 
 import asyncio
 import time
@@ -18,6 +18,7 @@ from sender.settler.canaries import ask_gates
 from sender.settler.expiry import expire
 from sender.settler.redrives import carry_out_redrives
 from sender.settler.restrictions import end_restrictions
+from sender.settler.sealer import SealRounds
 from sender.settler.settler import settle
 
 _IDLE_SECONDS: Final = 1.0
@@ -45,6 +46,7 @@ async def _run(settings: Settings) -> None:
             repeat(Rounds(settings, pool).once, stop, name="settler"),
             # Apart: a long round of the settler must not make a campaign late.
             repeat(ScheduleRounds(settings, pool).once, stop, name="scheduler"),
+            repeat(SealRounds(pool).once, stop, name="sealer"),
         )
     _log.info("settler stopped")
 

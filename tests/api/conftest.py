@@ -15,6 +15,9 @@ from core.domain.ids import PhoneNumberId, TenantId, WabaId
 from core.dsn import DatabaseRole
 from core.settings import Settings, get_settings
 from core.store import price_plans, tenants
+from core.store.database import open_pool
+from sender.importer.importer import import_next
+from tests.support.contract import disagreement
 from tests.support.settings import APP_SECRET, SECRET_KEY, VERIFY_TOKEN
 
 PASSWORD = "correct horse battery"
@@ -121,8 +124,19 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """The app with its lifespan, behind a client without credentials."""
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        async with httpx.AsyncClient(
+            transport=transport,
+            base_url="http://api.test",
+            event_hooks={"response": [_hold_against_the_document]},
+        ) as client:
             yield client
+
+
+async def _hold_against_the_document(response: httpx.Response) -> None:
+    """Whatever a test asks, the answer must be one that the OpenAPI document promises."""
+    await response.aread()
+    problem = disagreement(response)
+    assert problem is None, problem
 
 
 @pytest.fixture
@@ -143,6 +157,14 @@ def api(anonymous: httpx.AsyncClient, tenant: Account) -> httpx.AsyncClient:
     """A client of tenant A with every scope."""
     anonymous.headers["Authorization"] = f"Bearer {tenant.api_key}"
     return anonymous
+
+
+async def finish_imports(api: httpx.AsyncClient) -> None:
+    """Work off what was uploaded to this app, as a planner does."""
+    settings: Settings = api._transport.app.state.api.settings  # type: ignore[attr-defined]
+    async with open_pool(settings.dsn(DatabaseRole.WORKER), name="importer") as pool:
+        while await import_next(pool):
+            pass
 
 
 def as_tenant(account: Account) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Recurring campaigns over the API."""
 
 from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from core.domain.ids import new_id
+from core.store import tenants
 from tests.api.conftest import Account, as_tenant
 from tests.api.test_campaigns import Admin, make_template
 
@@ -204,14 +206,20 @@ async def test_a_pause_takes_back_what_waits_and_leaves_what_runs(
 
 @pytest.mark.parametrize("four_eyes", [True, False])
 async def test_a_standing_approval_is_of_what_was_read_and_given_by_another(
-    api: httpx.AsyncClient, admin: Admin, tenant: Account, four_eyes: bool
+    api: httpx.AsyncClient,
+    admin: Admin,
+    operator: tenants.Connection,
+    tenant: Account,
+    four_eyes: bool,
 ) -> None:
     admin.execute("update app.tenants set four_eyes = %s", (four_eyes,))
     url, series = await make_series(api, admin, tenant)
-    key = await api.post(
-        "/v1/api-keys", json={"name": "b", "scopes": ["campaigns:approve", "campaigns:write"]}
-    )
-    second = {"Authorization": f"Bearer {key.json()['secret']}"}
+    scopes = ["campaigns:approve", "campaigns:write"]
+    key = tenants.create_api_key(operator, tenant_id=tenant.tenant_id, name="b", scopes=scopes)
+    second = {"Authorization": f"Bearer {key.plaintext}"}
+    mine = await api.post("/v1/api-keys", json={"name": "mine", "scopes": scopes})
+    with_mine = {"Authorization": f"Bearer {mine.json()['secret']}"}
+    assert (await approve(api, url, **with_mine)).status_code == (403 if four_eyes else 200)
     answer = await approve(api, url)
     if not four_eyes:
         assert answer.json()["standing_approval"]["approved_by"].startswith("api_key:")
@@ -263,3 +271,41 @@ async def test_series_are_listed_by_status_and_page(
         assert (await api.delete(url)).status_code == 404
     assert (await api.delete(urls[0], headers=as_tenant(other))).status_code == 404
     assert len((await api.get(URL)).json()["items"]) == 2
+
+
+async def test_a_series_carries_arms_and_waves_and_its_approval_covers_their_templates(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account, other: Account
+) -> None:
+    own = make_template(admin, tenant, category="utility")
+    foreign = make_template(admin, other, category="utility")
+    arms = [{"name": "A", "percent": "50"}, {"name": "B", "percent": "50"}]
+
+    def experiment(template_id: object) -> dict[str, object]:
+        return {"variants": [arms[0], {**arms[1], "template_id": str(template_id)}]}
+
+    refused = await api.post(
+        URL, json=await wish(api, admin, tenant, experiment=experiment(foreign))
+    )
+    assert refused.json()["errors"][0]["pointer"] == "/experiment/variants"
+    admin.execute("update app.templates set name = name || 'x' where template_id <> %s", (own,))
+    waves = {"percents": ["1", "100"]}
+    url, series = await make_series(
+        api, admin, tenant, experiment=experiment(own), canary=waves, starts_local=wall(3, 9)
+    )
+    shown = cast("dict[str, dict[str, Any]]", series)
+    assert shown["experiment"]["variants"][1]["template_id"] == str(own)
+    assert (shown["canary"]["percents"], shown["canary"]["wait_minutes"]) == (["1", "100"], 15)
+    assert (await approve(api, url)).json()["standing_approval"]["holds"] is True
+    hashes = "select approved_variant_hashes from app.campaign_series"
+    assert admin.execute(hashes).fetchone() == ({"B": "v1"},)
+    admin.execute("update app.templates set version_hash = 'v2' where template_id = %s", (own,))
+    seen = (await api.get(url)).json()
+    assert seen["standing_approval"]["holds"] is False
+    assert seen["approval_hash"] != series["approval_hash"]
+    assert (await approve(api, url)).json()["standing_approval"]["holds"] is True
+    for change in ({"canary": None}, {"experiment": None}):
+        changed = (await api.patch(url, json=change)).json()
+        assert changed["standing_approval"] is None
+        assert (await approve(api, url)).status_code == 200
+    assert (changed["experiment"], changed["canary"]) == (None, None)
+    assert (await api.patch(url, json={"name": "Same"})).json()["standing_approval"] is not None

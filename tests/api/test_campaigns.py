@@ -63,9 +63,11 @@ def planned(admin: Admin, account: Account, campaign_id: object, people: int) ->
         "select %(t)s, app.new_uuid7(), '+55119' || (70000000 + n), gen_random_uuid() "
         "from generate_series(1, %(n)s) as n returning contact_id, address, pseudonym), "
         "rows as (insert into app.messages (tenant_id, message_id, campaign_id, contact_id, "
-        "contact_pseudonym, phone_number_id, waba_id, address, kind, category, content) "
+        "contact_pseudonym, phone_number_id, waba_id, address, kind, category, content, "
+        "template_id) "
         "select %(t)s, app.new_uuid7(), %(c)s, contact_id, pseudonym, %(p)s, %(w)s, address, "
-        "'template', 'marketing', '{}' from people returning contact_id, message_id) "
+        "'template', 'marketing', '{}', (select template_id from app.campaigns "
+        "where campaign_id = %(c)s) from people returning contact_id, message_id) "
         "insert into app.campaign_recipients select %(t)s, %(c)s, contact_id, message_id from rows",
         {
             "t": account.tenant_id,
@@ -248,6 +250,12 @@ async def test_with_four_eyes_who_asked_for_a_plan_cannot_approve_it(
     answer = await api.post(f"{url}/approve", json=approve)
     assert (answer.status_code, answer.json()["code"]) == (403, "four-eyes")
     assert asked.startswith("api_key:")
+    own_key = await api.post(
+        "/v1/api-keys", json={"name": "mine", "scopes": ["campaigns:approve", "campaigns:read"]}
+    )
+    with_own_key = {"Authorization": f"Bearer {own_key.json()['secret']}"}
+    answer = await api.post(f"{url}/approve", json=approve, headers=with_own_key)
+    assert (answer.status_code, answer.json()["code"]) == (403, "four-eyes")
     admin.execute("update app.campaigns set plan_requested_by = 'api_key:another'")
     answer = await api.post(f"{url}/approve", json=approve)
     assert (answer.status_code, answer.json()["status"]) == (200, "approved")

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from core.domain.ids import new_id
-from tests.api.conftest import Account, as_tenant
+from tests.api.conftest import Account, as_tenant, finish_imports
 
 Admin = psycopg.Connection[tuple[object, ...]]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -23,6 +23,7 @@ async def add_inbound(
         content=csv,
         headers={"Content-Type": "text/csv", **as_tenant(account)},
     )
+    await finish_imports(api)
     contact = (await api.get("/v1/contacts", headers=as_tenant(account))).json()["items"][0]
     ids = []
     for minute in range(count):
@@ -137,3 +138,22 @@ async def test_a_word_that_is_none_or_says_two_things_is_refused_and_nothing_cha
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert admin.execute("select count(*) from app.consent_keywords").fetchall() == [(0,)]
+
+
+async def test_an_answer_to_who_withdraws_is_off_until_it_is_turned_on(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account, other: Account
+) -> None:
+    url, stored = "/v1/opt-out-answer", "select tenant_id, language, body from app.opt_out_answers"
+    proposed = (await api.get(url)).json()
+    assert (proposed["enabled"], set(proposed["texts"])) == (False, {"pt", "en"})
+    on = (await api.put(url, json={"enabled": True})).json()
+    assert on == {"enabled": True, "texts": proposed["texts"]}
+    own = await api.put(url, json={"enabled": True, "texts": {"es": "Hecho."}})
+    assert own.json() == {"enabled": True, "texts": {"es": "Hecho."}}
+    assert admin.execute(stored).fetchall() == [(tenant.tenant_id, "es", "Hecho.")]
+    assert (await api.get(url, headers=as_tenant(other))).json() == proposed
+    for texts in ({}, {"pt_BR": "x"}, {"pt": "  "}, {"pt": "x" * 1_025}):
+        refused = await api.put(url, json={"enabled": True, "texts": texts})
+        assert refused.status_code == 422, texts
+    assert (await api.put(url, json={"enabled": False})).json() == proposed
+    assert admin.execute(stored).fetchall() == []

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import time
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.app import create_app
 from api.body_limits import JSON_LIMIT
 from api.problems import CATALOGUE
-from tests.api.conftest import Account
+from core.settings import Settings
+from tests.api.conftest import Account, running
 
 JSON = {"Content-Type": "application/json"}
 
@@ -45,7 +48,18 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
         (b'{"name": "a\\u0000b"}', 422, "invalid-input"),
         (b'{"name": "a\\ud800b"}', 422, "invalid-input"),
         (b'{"name": "a\\nb"}', 422, "invalid-input"),
-        (b'{"name": NaN}', 422, "invalid-input"),
+        (b'{"name": NaN}', 400, "malformed-request"),
+        (b'{"name": -Infinity}', 400, "malformed-request"),
+        (b'{"name": 1e999}', 400, "malformed-request"),
+        (b'{"name": "a", "name": "b"}', 400, "malformed-request"),
+        (b'{"name": "a", "n\\u0061me": "b"}', 400, "malformed-request"),
+        (b'{"name": {"a": 1, "a": 1}}', 400, "malformed-request"),
+        ('{"name": "a"}'.encode("utf-16"), 400, "malformed-request"),
+        (b'\xef\xbb\xbf{"name": "a"}', 400, "malformed-request"),
+        (b'{"name": ' + b"[" * 31 + b"]" * 31 + b"}", 422, "invalid-input"),
+        (b'{"name": ' + b"[" * 32 + b"]" * 32 + b"}", 400, "malformed-request"),
+        (b'{"name": [' + b"1," * 10_000 + b"1]}", 400, "malformed-request"),
+        (b'{"name": "' + b"x" * 65_537 + b'"}', 400, "malformed-request"),
         (b'{"name": "a", "\\ud800": 1}', 422, "invalid-input"),
         (b'{"name": "a", "role": "owner"}', 422, "invalid-input"),
         (b'{"name": "' + b"x" * 121 + b'"}', 422, "invalid-input"),
@@ -172,6 +186,48 @@ async def test_readiness_knows_the_schema(anonymous: httpx.AsyncClient, app: Fas
     app.state.api = replace(app.state.api, schema_head="9999")
     answer = await anonymous.get("/health/ready")
     assert (answer.status_code, answer.json()["schema_version"]) == (503, "other_release")
+
+
+async def test_a_process_has_started_when_it_was_ready_once(
+    anonymous: httpx.AsyncClient, app: FastAPI
+) -> None:
+    from dataclasses import replace
+
+    whole = app.state.api
+    app.state.api = replace(whole, schema_head="9999")
+    early = await anonymous.get("/health/startup")
+    assert (early.status_code, early.json()) == (503, {"status": "starting"})
+    app.state.api = whole
+    assert (await anonymous.get("/health/startup")).json() == {"status": "started"}
+    # What becomes of it later is readiness's business.
+    app.state.api = replace(whole, schema_head="9999")
+    assert (await anonymous.get("/health/startup")).status_code == 200
+
+
+async def test_readiness_tells_of_the_broker_and_does_not_hang_on_it(
+    settings: Settings, broker_url: str
+) -> None:
+    async with running(create_app(settings)) as client:
+        assert (await client.get("/health/ready")).json()["broker"] == "not_set"
+    async with running(
+        create_app(settings.model_copy(update={"broker_url": broker_url}))
+    ) as client:
+        assert (await client.get("/health/ready")).json()["broker"] == "ok"
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    for url in (f"amqp://127.0.0.1:{port}//", "redis://127.0.0.1:1/0"):
+        away = settings.model_copy(update={"broker_url": url})
+        async with running(create_app(away)) as client:
+            started = time.monotonic()
+            answer = await client.get("/health/ready")
+            assert (answer.status_code, answer.json()["broker"]) == (200, "no_answer")
+            assert time.monotonic() - started < 1.5
+    silent.close()
 
 
 async def test_metrics_name_no_tenant(api: httpx.AsyncClient, tenant: Account) -> None:

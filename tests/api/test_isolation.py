@@ -14,7 +14,7 @@ from core.domain.ids import new_id
 from core.dsn import DatabaseRole
 from core.settings import Settings
 from core.store.database import open_pool, tenant_transaction
-from tests.api.conftest import Account, as_tenant
+from tests.api.conftest import Account, as_tenant, finish_imports
 from tests.api.test_campaigns import make_campaign, planned
 from tests.api.test_media import upload
 from tests.api.test_messages import key, template_message
@@ -30,7 +30,12 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
     imported = await api.post(
         "/v1/contacts/imports?list=l", content=text, headers={"Content-Type": "text/csv"}
     )
+    await finish_imports(api)
     contact = (await api.get("/v1/contacts")).json()["items"][0]
+    segment = await api.post("/v1/segments", json={"name": "s", "filter": "suppressed"})
+    declared = await api.post("/v1/contact-attributes", json={"name": "tier", "type": "text"})
+    alone = {"contact_id": contact["contact_id"], "reason": "other"}
+    assert (await api.post("/v1/suppressions", json=alone)).status_code == 201
     export = await api.post("/v1/exports", json={"dataset": "usage", "format": "csv"})
     made = await api.post("/v1/api-keys", json={"name": "k", "scopes": ["tenant:read"]})
     message = (await api.get("/v1/messages")).json()["items"][0]
@@ -51,6 +56,10 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
         },
     )
     return {
+        "session_id": str(new_id()),
+        "segment_id": segment.json()["segment_id"],
+        "attribute_id": declared.json()["attribute_id"],
+        "user_id": await make_person(api),
         "series_id": series.json()["series_id"],
         "media_file_id": (await upload(api)).json()["media_file_id"],
         "inbound_id": make_inbound(admin, account, contact["contact_id"]),
@@ -60,12 +69,18 @@ async def things_of(api: httpx.AsyncClient, admin: Admin, account: Account) -> d
         "template_id": str(campaign["template_id"]),
         "list_id": str(campaign["list_id"]),
         "import_id": imported.json()["import_id"],
+        "job_id": imported.json()["import_id"],
         "contact_id": contact["contact_id"],
         "export_id": export.json()["export_id"],
         "api_key_id": made.json()["api_key"]["api_key_id"],
         "message_id": message["message_id"],
         "invoice_id": make_invoice(admin, account),
     }
+
+
+async def make_person(api: httpx.AsyncClient) -> str:
+    person = {"email": "p@example.com", "name": "P", "role": "viewer"}
+    return str((await api.post("/v1/users", json=person)).json()["user"]["user_id"])
 
 
 def make_inbound(admin: Admin, account: Account, contact_id: str) -> str:
@@ -102,10 +117,14 @@ def make_invoice(admin: Admin, account: Account) -> str:
 #: What the campaign of this test doesn't have: its owner, too, is told that there is none.
 WITHOUT = ("/experiment", "/waves")
 #: What some operations need before they look for their thing, by the end of their address.
-BODIES: dict[str, dict[str, str]] = {
+BODIES: dict[str, dict[str, object]] = {
     "{series_id}/approve": {"approval_hash": "0" * 64},
     "approve": {"plan_hash": "hash-of-the-plan"},
     "/redrives": {},
+    "/preview": {},
+    "/rotate": {},
+    "/lift": {"reason": "mistake"},
+    "/members": {"items": [{"contact_id": str(new_id()), "action": "add"}]},
     "{endpoint_id}/replay": {"from": datetime.now(UTC).isoformat()},
 }
 
@@ -179,7 +198,16 @@ async def test_lists_show_nothing_of_the_other_tenant(
         assert tenant.slug not in text, path
         assert tenant.phone_number_id not in text, path
         assert str(tenant.tenant_id) not in text, path
-        own = {"/v1/numbers", "/v1/portfolios", "/v1/api-keys", "/v1/tenant", "/v1/usage"}
+        own = {
+            "/v1/audit/chain",
+            "/v1/users/me",
+            "/v1/opt-out-answer",
+            "/v1/numbers",
+            "/v1/portfolios",
+            "/v1/api-keys",
+            "/v1/tenant",
+            "/v1/usage",
+        }
         if path not in own:
             assert answer.json()["items"] == [], path
 
@@ -197,6 +225,8 @@ async def test_references_to_the_other_tenants_things_are_refused(
         "text_version": "1",
     }
     assert (await api.post("/v1/consents", json=consent, headers=headers)).status_code == 404
+    alone = {"contact_id": ours["contact_id"], "reason": "other"}
+    assert (await api.post("/v1/suppressions", json=alone, headers=headers)).status_code == 404
     message = {
         "phone_number_id": other.phone_number_id,
         "contact_id": ours["contact_id"],

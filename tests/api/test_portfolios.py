@@ -69,13 +69,34 @@ async def test_a_shared_portfolio_is_counted_over_its_tenants_and_shown_to_them_
     api: httpx.AsyncClient, admin: Admin, tenant: Account, other: Account
 ) -> None:
     portfolio_id = portfolio_of(admin, tenant)
+    assert portfolio_of(admin, other) != portfolio_id
     limit(admin, tenant, portfolio_id, 10)
-    limit(admin, other, portfolio_id, 10)
     reach(admin, tenant, portfolio_id, 1)
     reach(admin, other, portfolio_id, 1, 2)
+    theirs = (await api.get("/v1/portfolios", headers=as_tenant(other))).json()["items"]
+    # Without an account in it, it is not the other's: not seen, and nobody of his counts.
+    assert portfolio_id not in {item["portfolio_id"] for item in theirs}
+    [ours] = (await api.get("/v1/portfolios")).json()["items"]
+    assert (ours["used"], ours["free"]) == (1, 9)
+    admin.execute(
+        "update app.whatsapp_accounts set portfolio_id = %s where tenant_id = %s",
+        (portfolio_id, other.tenant_id),
+    )
     [ours] = (await api.get("/v1/portfolios")).json()["items"]
     assert (ours["used"], ours["free"]) == (3, 7)
-    theirs = (await api.get("/v1/portfolios", headers=as_tenant(other))).json()["items"]
-    # The other has a row for it but no account in it: what it does not own it does not see.
-    if portfolio_of(admin, other) != portfolio_id:
-        assert portfolio_id not in {item["portfolio_id"] for item in theirs}
+
+
+async def test_a_limit_that_only_a_neighbour_heard_is_known_to_all_who_share_it(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account, other: Account
+) -> None:
+    portfolio_id = portfolio_of(admin, tenant)
+    admin.execute(
+        "update app.whatsapp_accounts set portfolio_id = %s where tenant_id = %s",
+        (portfolio_id, other.tenant_id),
+    )
+    limit(admin, tenant, portfolio_id, 250)
+    reach(admin, tenant, portfolio_id, 1, 2)
+    reach(admin, other, portfolio_id, 3)
+    for headers in ({}, as_tenant(other)):
+        [found] = (await api.get("/v1/portfolios", headers=headers)).json()["items"]
+        assert (found["known"], found["people_per_day"], found["used"]) == (True, 250, 3)

@@ -76,7 +76,7 @@ async def test_all_templates_of_all_pages_and_languages_are_taken_over(
     assert (first["templates"], first["created"], first["changed"]) == (240, 240, 0)
     again = (await api.post("/v1/templates/sync")).json()
     assert (again["templates"], again["created"], again["changed"]) == (240, 0, 0)
-    found = await api.get("/v1/templates", params={"name": "offer_7", "status": "APPROVED"})
+    found = await api.get("/v1/templates", params={"name": "offer_7", "state": "APPROVED"})
     assert {item["language"] for item in found.json()["items"]} == {"pt_BR", "en_US"}
     one = await api.get(f"/v1/templates/{found.json()['items'][0]['template_id']}")
     assert (one.json()["parameters"], one.json()["unsupported"]) == (["1"], [])
@@ -148,3 +148,30 @@ async def test_a_sync_takes_over_how_long_meta_tries_to_deliver(
     said.update(pt_BR=0, en_US="60")
     await api.post("/v1/templates/sync")
     assert admin.execute(times).fetchall() == [("pt_BR", None), ("en_US", None)]
+
+
+async def test_a_category_that_changed_until_a_sync_marks_the_prices_made_of_the_old_one(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    await api.post("/v1/templates/sync")
+    found = (await api.get("/v1/templates", params={"name": "offer_7"})).json()["items"]
+    changed, same = (item["template_id"] for item in found)
+    list_id = (await api.post("/v1/lists", json={"name": "news"})).json()["list_id"]
+    made = {}
+    for template_id in (changed, same):
+        wanted = {
+            "name": "Offer",
+            "phone_number_id": tenant.phone_number_id,
+            "template_id": template_id,
+            "list_id": list_id,
+            "parameters": {"1": {"attribute": "name"}},
+        }
+        made[template_id] = (await api.post("/v1/campaigns", json=wanted)).json()["campaign_id"]
+    admin.execute("update app.campaigns set status = 'planned', plan = '{}', plan_hash = 'h'")
+    # What we knew until now; Meta says marketing.
+    admin.execute(
+        "update app.templates set category = 'utility' where template_id = %s", (changed,)
+    )
+    await api.post("/v1/templates/sync")
+    stale = "select campaign_id::text from app.campaigns where price_stale_at is not null"
+    assert admin.execute(stale).fetchall() == [(made[changed],)]

@@ -178,3 +178,49 @@ async def test_what_evidence_has_not_settled_is_shown_as_a_number(
         "in_doubt": 1,
         "in_doubt_since": "2026-11-23T10:00:00Z",
     }
+
+
+async def test_a_stopped_arm_is_shown_and_goes_on_once_its_new_text_is_accepted(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    campaign = await make_campaign(api, admin, tenant, experiment={"variants": ARMS})
+    campaign_id = campaign["campaign_id"]
+    planned(admin, tenant, campaign_id, 4)
+    other = make_template(admin, tenant, category="utility")
+    admin.execute("update app.templates set category = 'marketing'")
+    admin.execute(
+        "update app.campaigns as c set status = 'running', launched_at = now(),"
+        " category = t.category, template_version_hash = t.version_hash,"
+        " variant_hashes = jsonb_build_object('B', t.version_hash),"
+        " experiment = jsonb_set(c.experiment, '{variants,1,template_id}', to_jsonb(%s::text))"
+        " from app.templates as t where t.template_id = c.template_id and c.campaign_id = %s",
+        (str(other), campaign_id),
+    )
+    admin.execute(
+        "update app.messages as m set variant = a.variant, template_id = a.template_id from"
+        " (select message_id, case when n %% 2 = 0 then 'A' else 'B' end as variant,"
+        " case when n %% 2 = 0 then %s::uuid else %s::uuid end as template_id from"
+        " (select message_id, row_number() over () as n from app.messages) as numbered) as a"
+        " where m.message_id = a.message_id",
+        (campaign["template_id"], str(other)),
+    )
+    admin.execute("update app.templates set version_hash = 'new' where template_id = %s", (other,))
+    url = f"/v1/campaigns/{campaign_id}"
+
+    async def arms() -> list[tuple[str, int, str | None]]:
+        found = (await api.get(f"{url}/experiment")).json()["arms"]
+        return [(arm["variant"], arm["waiting"], arm["stopped"]) for arm in found]
+
+    assert await arms() == [("A", 2, None), ("B", 2, "template_changed")]
+    waiting = (await api.get(url)).json()["waiting_because"]
+    reasons = {item["reason"]: item["messages"] for item in waiting}
+    assert reasons["template_changed"] == 2
+    refused = await api.post(f"{url}/resume", json={"accept_template_version_hash": "other"})
+    assert refused.status_code == 409
+    answer = await api.post(f"{url}/resume", json={"accept_template_version_hash": "new"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "running")
+    assert await arms() == [("A", 2, None), ("B", 2, None)]
+    admin.execute(
+        "update app.templates set halted_reason = 'Meta: PAUSED' where template_id = %s", (other,)
+    )
+    assert await arms() == [("A", 2, None), ("B", 2, "template_halted")]

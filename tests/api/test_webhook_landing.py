@@ -125,6 +125,21 @@ async def test_without_a_database_the_answer_is_503_and_the_next_one_succeeds(
     assert (await anonymous.post(URL, content=b"{}", headers=signed(b"{}"))).status_code == 200
 
 
+async def test_whoever_waits_too_long_is_told_to_come_again_whatever_the_commit_does(
+    anonymous: httpx.AsyncClient, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.webhooks.landing.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("api.webhooks.landing._COMMIT_SECONDS", 120.0)
+    with admin.transaction():
+        admin.execute("lock table raw.webhook_queue in access exclusive mode")
+        answer = await anonymous.post(URL, content=b"{}", headers=signed(b"{}"))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        monkeypatch.setattr("api.webhooks.landing.PATIENCE_SECONDS", 120.0)
+    # The commit that came too late holds the writer: the next one is answered after it.
+    assert (await anonymous.post(URL, content=b"{}", headers=signed(b"{}"))).status_code == 200
+    assert stored(admin) == [b"{}", b"{}"]
+
+
 def handshake(**changes: str | None) -> dict[str, str]:
     query = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201"}
     query |= {key.replace("_", ".", 1): value or "" for key, value in changes.items()}

@@ -13,6 +13,8 @@ TENANTLESS = {
     "raw.webhook_bodies",
     "raw.webhook_queue",
     "raw.landing_pulses",
+    # Of the installation, not of a tenant.
+    "ops.signing_keys",
     "billing.rate_card_files",
     "billing.meta_rates",
     "billing.market_map",

@@ -102,11 +102,14 @@ def test_a_redrive_hands_the_bodies_back_and_is_written_down(
     assert world.one("select count(*) from raw.webhook_queue") == 3
     assert say(shell, "dlq", "discard", "--kind", "webhook").endswith("2 discarded\n")
     assert say(shell, "dlq", "ls") == "nothing is put aside\n"
-    done = world.execute("select actor, action, detail from ops.audit_entries order by entry_id")
-    assert done == [
-        ("ana", "dlq.redrive", {"redriven": 3}),
-        ("ana", "dlq.discard", {"discarded": 2}),
-    ]
+    done = world.execute(
+        "select actor, operation, target_kind, details, tenant_id from app.audit_entries"
+        " order by entry_id"
+    )
+    owner = world.tenant_id
+    redriven = ("operator:ana", "dlq.redrive", "webhook", {"result": "redriven"}, owner)
+    discarded = ("operator:ana", "dlq.discard", "webhook", {"reason": "unknown_number"}, owner)
+    assert done == [redriven] * 3 + [discarded] * 2
 
 
 def test_one_is_shown_without_its_body_and_on_request_with_it(
@@ -119,8 +122,8 @@ def test_one_is_shown_without_its_body_and_on_request_with_it(
     assert "wamid.0" not in shown
     body = json.loads(say(shell, "dlq", "show", letter_id, "--body"))
     assert body["entry"][0]["changes"][0]["value"]["statuses"][0]["id"] == "wamid.0"
-    read = world.execute("select actor, action, subject from ops.audit_entries")
-    assert read == [("ana", "dlq.body_read", letter_id)]
+    read = world.execute("select actor, operation, target_id from app.audit_entries")
+    assert read == [("operator:ana", "dlq.body_read", letter_id)]
 
 
 def test_an_id_that_is_none_is_explained(shell: CliRunner) -> None:
@@ -166,8 +169,10 @@ def test_a_tenant_s_rules_are_set_one_by_one_with_an_audit_entry(
     off = ("--four-eyes", "off", "--marketing-cap", "off", "--block-countries", "none")
     say(shell, "tenant", "set", "--slug", slug, *off)
     assert world.one(rules) == (False, None, None, [])
-    entries = world.execute("select actor, action, detail from ops.audit_entries order by entry_id")
-    assert [entry[:2] for entry in entries] == [("ana", "tenant.rules_set")] * 3
+    entries = world.execute(
+        "select actor, operation, details from app.audit_entries order by entry_id"
+    )
+    assert [entry[:2] for entry in entries] == [("operator:ana", "tenant.rules_set")] * 3
     assert entries[1][2]["blocked_countries"] == ["CU", "US"]
 
 
@@ -186,4 +191,4 @@ def test_rules_that_make_no_sense_are_refused(
 ) -> None:
     slug = world.one("select slug from app.tenants")
     say(shell, "tenant", "set", "--slug", slug, *words, code=2)
-    assert world.one("select count(*) from ops.audit_entries") == 0
+    assert world.one("select count(*) from app.audit_entries") == 0

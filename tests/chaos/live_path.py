@@ -44,17 +44,18 @@ class LivePath:
             "CARTEIRO_META_VERIFY_TOKEN": VERIFY_TOKEN,
             "CARTEIRO_META_BASE_URL": self.sandbox_url,
             "CARTEIRO_API_PORT": str(self.api_port),
+            "CARTEIRO_DRAIN_SECONDS": "0",
             "CARTEIRO_ENVIRONMENT": "ci",
             **environment,
         }
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Start `python -m ...` under a name of ours."""
+    def start(self, name: str, *arguments: str, **environment: str) -> None:
+        """Start `python -m ...` under a name of ours, with more environment than the others."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=PROJECT,
-                env={**self._kept, **self._environment},
+                env={**self._kept, **self._environment, **environment},
                 stdout=log,
                 stderr=log,
             )
@@ -62,12 +63,8 @@ class LivePath:
     def start_sender(self, part: str, name: str | None = None) -> None:
         self.start(name or part, "sender", part)
 
-    def start_api(self) -> None:
-        self.start(
-            "api",
-            *("uvicorn", "api.app:create_app", "--factory", "--host", "127.0.0.1"),
-            *("--port", str(self.api_port), "--no-access-log", "--log-level", "warning"),
-        )
+    def start_api(self, **environment: str) -> None:
+        self.start("api", "api", **environment)
         self.wait_for(lambda: answers(f"http://127.0.0.1:{self.api_port}/health/live"), 40)
 
     def start_sandbox(self, config: dict[str, Any]) -> None:

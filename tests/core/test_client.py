@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from core.errors import ConfigurationError, InvalidInput, MetaError, MetaUnreachable
+from core.whatsapp.call_limits import USAGE_HEADER
 from core.whatsapp.client import CloudApi, SendAccepted, open_session
 from core.whatsapp.payloads import addressed, template_message, text_message
+from sandbox.answers import usage
 
 TOKEN = "EAAcanary"
 MESSAGE = addressed(text_message("oi"), to="+5511987654321", callback_token="c1.a.b")
@@ -155,6 +157,16 @@ async def test_an_error_envelope_is_told_in_full_whatever_the_status(
     told = raised.value
     assert (told.meta_code, told.subcode, told.details) == (130429, 2494055, "slow down")
     assert (told.http_status, told.fbtrace_id, told.retry_after_seconds) == (status, "Az8", 7)
+
+
+@pytest.mark.asyncio
+async def test_a_call_limit_is_told_with_the_minutes_that_meta_estimates() -> None:
+    used = usage("102", 12).decode()
+    error = {"message": "(#80007) Rate limit issues", "code": 80007}
+    async with meta(answers(429, {"error": error}, **{USAGE_HEADER: used})) as api:
+        with pytest.raises(MetaError) as raised:
+            await api.send_message("1065", MESSAGE)
+    assert raised.value.retry_after_seconds == 720
 
 
 @pytest.mark.asyncio

@@ -22,7 +22,7 @@ from tests.sender.landing import PRICING, messages_body, status
 from tests.sender.world import World
 from tests.support.settings import SECRET_KEY
 
-MESSAGES: Final = 20_000
+MESSAGES: Final = 40_000
 _STATES: Final = ("sent", "delivered", "read")
 _IN_A_BODY: Final = 10
 _PEER_STATUSES: Final = 3_000
@@ -34,7 +34,7 @@ _LANDED_AT_ONCE: Final = 500
     unit="statuses/s",
     target=10_000,
     peer="one SELECT FOR UPDATE and one UPDATE a status, from Python",
-    seconds=40,
+    seconds=60,
 )
 def measure_applier(stage: Stage) -> Figure:
     """A backlog of raw bodies, ten statuses each, until nothing waits and nothing was lost."""

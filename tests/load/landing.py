@@ -8,7 +8,7 @@ from typing import Final
 import psutil
 import uvloop
 
-from tests.load.posts import LOST_SECONDS, make_posts, post_all, post_at_rate
+from tests.load.posts import CONNECTIONS, LOST_SECONDS, make_posts, post_all, post_at_rate
 from tests.load.registry import Figure, Promise, benchmarks
 from tests.load.servers import start_api, start_server
 from tests.load.stage import (
@@ -42,6 +42,7 @@ class _Run:
     refused: int
     own_cpu: float
     database_cpu: float
+    client_cpu: float
 
     def percentile(self, share: float) -> float:
         return self.milliseconds[
@@ -49,7 +50,15 @@ class _Run:
         ]
 
     def __str__(self) -> str:
-        return f"{self.own_cpu:.0f} us server + {self.database_cpu:.0f} us PostgreSQL"
+        parts = {
+            "server": self.own_cpu,
+            "PostgreSQL": self.database_cpu,
+            "client": self.client_cpu,
+        }
+        return ", ".join(
+            f"{name} {cpu:.0f} us ({cpu * self.per_second / 1e6:.0%} of the time)"
+            for name, cpu in parts.items()
+        )
 
 
 @benchmarks(
@@ -107,8 +116,9 @@ def _figures(ours: _Run, theirs: _Run) -> tuple[Figure, ...]:
             value=ours.per_second,
             peer_value=theirs.per_second,
             note=(
-                "signed bodies with one status each, every 200 counted as a row afterwards; server"
-                " on one core, PostgreSQL (fsync on) and client on the other; CPU a POST:"
+                "signed bodies with one status each, every 200 counted as a row afterwards;"
+                f" {CONNECTIONS} connections with one under way each; server on one core,"
+                " PostgreSQL (fsync on) and client on the other; CPU a POST:"
                 f" {ours}; FastAPI: {theirs}"
             ),
         ),
@@ -127,7 +137,8 @@ def _measure(stage: Stage, process: psutil.Process, port: int, world: World, cou
         client_cpu, start = time.process_time(), time.monotonic()
         _require_all_taken(uvloop.run(post_all(port, posts[_WARM_UP:])))
         seconds = time.monotonic() - start
-        busy = (time.process_time() - client_cpu) / seconds
+        client_cpu = time.process_time() - client_cpu
+        busy = client_cpu / seconds
         own_cpu = cpu_seconds([process]) - own_cpu
         database_cpu = stage.database_cpu() - database_cpu
         _require_durable(world, _WARM_UP + count)
@@ -143,6 +154,7 @@ def _measure(stage: Stage, process: psutil.Process, port: int, world: World, cou
         refused=len(answers) - taken,
         own_cpu=own_cpu / count * 1e6,
         database_cpu=database_cpu / count * 1e6,
+        client_cpu=client_cpu / count * 1e6,
     )
 
 

@@ -1,4 +1,4 @@
-"""HTTP servers on the stage: our API as the stack starts it, peers under the same uvicorn."""
+"""HTTP servers on the stage: our API as the stack starts it, peers under a plain uvicorn."""
 
 import urllib.request
 
@@ -16,10 +16,17 @@ _API_SECRETS = {
 def start_api(
     stage: Stage, environment: dict[str, str], *, core: int | None
 ) -> tuple[psutil.Process, int]:
-    """Our API with the options of carteiro/programs.py; returns it and its port."""
-    return start_server(
-        stage, "api", "api.app:create_app", "--factory", core=core, **environment, **_API_SECRETS
-    )
+    """Our API as carteiro/programs.py starts it; returns it and its port."""
+    port = free_port()
+    variables = {
+        **environment,
+        **_API_SECRETS,
+        "CARTEIRO_API_PORT": str(port),
+        "CARTEIRO_DRAIN_SECONDS": "0",
+    }
+    process = stage.start("api", ["-m", "api"], core=core, **variables)
+    _await(stage, port)
+    return process, port
 
 
 def start_server(
@@ -36,8 +43,12 @@ def start_server(
         core=core,
         **environment,
     )
-    stage.wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), 120)
+    _await(stage, port)
     return process, port
+
+
+def _await(stage: Stage, port: int) -> None:
+    stage.wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), 120)
 
 
 def answers(url: str) -> bool:

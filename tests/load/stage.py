@@ -108,6 +108,10 @@ class Stage:
         if url:
             own = self.stack.enter_context(brokers.virtual_host(url))
             return Broker(name="RabbitMQ", url=own)
+        return self.valkey()
+
+    def valkey(self) -> Broker:
+        """An embedded Valkey."""
         folder = self.folder / "valkey"
         folder.mkdir()
         with on_core(OTHERS):
@@ -174,7 +178,8 @@ def product_environment(settings: Settings, broker: Broker, meta_url: str) -> di
     return {
         "CARTEIRO_DATABASE_URL": settings.database_url,
         "CARTEIRO_BROKER_URL": broker.url,
-        "CARTEIRO_REDIS_URL": broker.url,
+        # The rate counters; where there is no Redis, as at port 9, each process counts for itself.
+        "CARTEIRO_REDIS_URL": "redis://127.0.0.1:9/0" if broker.name == "RabbitMQ" else broker.url,
         "CARTEIRO_SECRET_KEY": SECRET_KEY,
         "CARTEIRO_META_BASE_URL": meta_url,
         "CARTEIRO_ENVIRONMENT": "ci",

@@ -5,12 +5,18 @@ docs/known-pains.md says what makes each impossible here.
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 
+from api.scopes import Scope
 from core.broker.envelopes import Ticket
 from core.clock import utc_now
+from core.domain.ids import TenantId
+from core.settings import DatabaseRole
+from core.store import tenants
 from core.store.database import Pool
 from sender.applier.applier import apply_batch
 from sender.planner.planner import plan_next
@@ -149,12 +155,45 @@ def _preference(world: World) -> dict[str, Any]:
     return field_body(world, "user_preferences", {"user_preferences": [value]})
 
 
-@pytest.mark.parametrize("way", ["PARE", "sair!", " Stop ", "preference"])
+def _tapped(world: World) -> dict[str, Any]:
+    """A quick reply whose words say nothing: its payload is the tenant's own button of leaving."""
+    world.execute(
+        "insert into app.consent_keywords (tenant_id, source, value, action, written)"
+        " values (%s, 'button', 'optout:promo', 'opt_out', 'optout:promo')",
+        world.tenant_id,
+    )
+    button = {"payload": "optout:promo", "text": "Tudo bem"}
+    return said(None, at=utc_now(), type="button", button=button)
+
+
+async def _ask_by_api(world: World, anonymous: httpx.AsyncClient, contact: UUID) -> None:
+    with psycopg.connect(world.settings.dsn(DatabaseRole.OPERATOR), autocommit=True) as operator:
+        key = tenants.create_api_key(
+            operator,
+            tenant_id=TenantId(world.tenant_id),
+            name="all",
+            scopes=[scope.value for scope in Scope],
+        )
+    answer = await anonymous.post(
+        "/v1/consents",
+        json={
+            "contact_id": str(contact),
+            "purpose": "marketing",
+            "action": "revoked",
+            "channel": "phone",
+        },
+        headers={"Authorization": f"Bearer {key.plaintext}"},
+    )
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("way", ["PARE", "sair!", " Stop ", "button", "preference", "api"])
 async def test_pain_14_an_opt_out_before_the_claim_means_no_post(
     world: World,
     pool: Pool,
     dispatcher: Dispatcher,
     meta: MetaStub,
+    anonymous: httpx.AsyncClient,
     ticket_for: MakeTicket,
     *,
     way: str,
@@ -165,8 +204,10 @@ async def test_pain_14_an_opt_out_before_the_claim_means_no_post(
     if way == "preference":
         land(world, _preference(world))
         await apply_batch(pool)
+    elif way == "api":
+        await _ask_by_api(world, anonymous, contact)
     else:
-        await hear(world, pool, said(way, at=utc_now()))
+        await hear(world, pool, _tapped(world) if way == "button" else said(way, at=utc_now()))
     await dispatcher.handle(ticket_for(ids))
     assert meta.received == []
     assert world.one("select state, reason from app.messages") == ("cancelled", "opted_out")

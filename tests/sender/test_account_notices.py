@@ -114,6 +114,7 @@ async def test_late_news_do_not_undo_a_person_s_lift(world: World, pool: Pool) -
 
 async def test_quality_and_category_follow_the_newest_word(world: World, pool: Pool) -> None:
     campaign = world.add_campaign()
+    world.execute("update app.campaigns set plan = '{\"cost\": {}}'")
     quality = "message_template_quality_update"
     await say(world, pool, quality, template(world, new_quality_score="RED"), NOON)
     older = NOON - timedelta(minutes=1)
@@ -127,8 +128,10 @@ async def test_quality_and_category_follow_the_newest_word(world: World, pool: P
     done = template(world, previous_category="UTILITY", new_category="MARKETING")
     await say(world, pool, "template_category_update", done, NOON + timedelta(minutes=2))
     assert world.one(now) == ("marketing", None)
-    stale = world.one("select campaign_id from app.campaigns where price_stale_at is not null")
-    assert stale == campaign
+    repriced = (
+        "select campaign_id, price_stale_at from app.campaigns where plan #> '{cost,lines}' = '[]'"
+    )
+    assert world.one(repriced) == (campaign, None)
     await say(world, pool, "template_category_update", notice)
     assert world.one(now) == ("marketing", None)
 

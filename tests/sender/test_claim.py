@@ -318,6 +318,22 @@ async def test_claims_at_once_never_exceed_a_portfolio(
     assert world.one("select count(*) from app.portfolio_reach") == min(limit, len(ids))
 
 
+async def test_two_tenants_at_once_never_exceed_the_limit_that_one_of_them_heard(
+    world: World, pool: Pool, database: Settings
+) -> None:
+    other = World(settings=database, waba_id="109", phone_number_id="209").build()
+    limit_portfolio(world, 5)
+    for turn in range(8):
+        world.execute("truncate app.portfolio_reach, app.pair_paces")
+        parts = [
+            (one, one.add_messages(None, one.add_contacts(3, first=len(one.contacts))))
+            for one in (world, other, world, other)
+        ]
+        claims = await asyncio.gather(*(claim(pool, one, ids) for one, ids in parts))
+        assert sum(len(one) for one in claims) == 5, turn
+        assert world.one("select count(*) from app.portfolio_reach") == 5
+
+
 async def test_a_call_that_never_left_does_not_use_up_an_attempt_number(
     world: World, meta: MetaStub, database: Settings, pool: Pool, ticket_for: MakeTicket
 ) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from core.broker.envelopes import Ticket
 from core.secrets import read_callback
@@ -200,12 +202,17 @@ async def test_whom_meta_stopped_is_asked_of_whoever_the_person_is_by_then(
     contacts = world.add_contacts(2)
     world.consent(contacts[1], granted=True)
     ids = world.add_messages(world.add_campaign(), contacts[:1], category="marketing")
-    world.execute(
-        "update app.contacts set merged_into = %s, erased_at = now() where contact_id = %s",
-        contacts[1],
-        contacts[0],
-    )
-    meta.answer = meta.refuse(131050)
+    refuse = meta.refuse(131050)
+
+    async def merge_and_refuse(payload: dict[str, Any]) -> web.StreamResponse:
+        world.execute(
+            "update app.contacts set merged_into = %s, erased_at = now() where contact_id = %s",
+            contacts[1],
+            contacts[0],
+        )
+        return await refuse(payload)
+
+    meta.answer = merge_and_refuse
     await dispatcher.handle(ticket_for(ids))
     assert world.execute("select contact_id, granted from app.consent_states") == [
         (contacts[1], False)

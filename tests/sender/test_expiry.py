@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from core.domain.ids import new_id
-from core.store.database import Pool
+from core.store import expiry
+from core.store.database import Pool, platform_transaction
 from sender.applier.applier import apply_batch
 from sender.settler.expiry import expire
 from sender.settler.settler import settle
@@ -81,6 +82,57 @@ async def test_a_template_s_own_time_to_live_counts_where_it_is_known(
     message_id = waiting(world, age, category=category)
     await expire(world.settings, pool)
     assert outcome(world, message_id) == (("expired", "ttl") if ends else ("sent", None))
+
+
+def pass_by(world: World, interval: str) -> None:
+    """As if everything had happened so much earlier."""
+    world.execute("update app.messages set accepted_at = accepted_at - %s::interval", interval)
+    world.execute("update ops.expiry_marks set swept_to = swept_to - %s::interval", interval)
+
+
+async def test_a_sweep_goes_over_what_meta_took_once(world: World, pool: Pool) -> None:
+    waiting(world, "1 hour 9 minutes", category="authentication")
+    assert await expire(world.settings, pool) == 0
+    pass_by(world, "2 minutes")
+    assert await expire(world.settings, pool) == 1
+    swept = world.execute(
+        "select ttl_seconds from ops.expiry_marks where category = 'authentication'"
+        " and now() - swept_to - make_interval(secs => ttl_seconds + 3600) < interval '1 minute'"
+    )
+    assert sorted(swept) == [(600,), (86_400,), (691_200,), (2_592_000,)]
+
+
+async def test_what_a_sweep_came_too_early_for_is_found_a_day_later(
+    world: World, pool: Pool
+) -> None:
+    assert await expire(world.settings, pool) == 0
+    # A webhook proves only now that Meta took it two hours ago.
+    message_id = waiting(world, "2 hours", category="authentication")
+    assert await expire(world.settings, pool) == 0
+    pass_by(world, "23 hours 1 minute")
+    assert await expire(world.settings, pool) == 1
+    assert outcome(world, message_id) == ("expired", "ttl")
+
+
+async def test_a_sweep_stops_at_its_limit_but_never_within_an_instant(
+    world: World, pool: Pool
+) -> None:
+    for _ in range(3):
+        waiting(world, "31 days")
+    together = [waiting(world, "32 days") for _ in range(3)]
+    world.execute(
+        "update app.messages set accepted_at = now() - interval '32 days'"
+        " where message_id = any(%s)",
+        together,
+    )
+    async with platform_transaction(pool) as connection:
+        await expiry.note_times_to_live(connection)
+    sweeps = []
+    for _ in range(4):
+        async with platform_transaction(pool) as connection:
+            swept = await expiry.expire_undelivered(connection, buffer_seconds=3600, limit=2)
+        sweeps.append((swept.expired, swept.is_more))
+    assert sweeps == [(3, True), (2, True), (1, False), (0, False)]
 
 
 @pytest.mark.parametrize(("late", "state"), [("delivered", "delivered"), ("sent", "expired")])
@@ -160,3 +212,57 @@ async def test_what_people_wrote_is_deleted_after_its_retention(world: World, po
         )
     await expire(world.settings, pool)
     assert world.one("select wamid from app.inbound_messages") == "wamid.364"
+
+
+def queued(world: World, until: str, campaign_id: UUID | None = None) -> UUID:
+    """A message that waits, with its last moment so far from now."""
+    (message_id,) = world.add_messages(
+        campaign_id, world.add_contacts(1, first=len(world.contacts))
+    )
+    world.execute(
+        "update app.messages set expires_at = now() + %s::interval where message_id = %s",
+        until,
+        message_id,
+    )
+    return message_id
+
+
+async def test_what_nobody_may_claim_expires_after_its_last_moment_and_the_minute(
+    world: World, pool: Pool
+) -> None:
+    world.execute("update app.whatsapp_accounts set blocked_reason = 'token', blocked_at = now()")
+    late, soon, later = (queued(world, f"{seconds} seconds") for seconds in (-61, -50, 10))
+    (endless,) = world.add_messages(None, world.add_contacts(1, first=90))
+    assert await expire(world.settings, pool) == 1
+    assert outcome(world, late) == ("expired", "too_late")
+    assert {outcome(world, one) for one in (soon, later, endless)} == {("queued", None)}
+    assert world.events() == {"expired": 1}
+    assert await expire(world.settings, pool) == 0
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+async def test_a_campaign_that_nobody_lets_go_on_ends_after_thirty_days(
+    world: World, pool: Pool, status: str
+) -> None:
+    world.execute("update app.templates set halted_reason = 'PAUSED'")
+    old, new = (world.add_campaign(status=status) for _ in range(2))
+    for campaign_id, age in ((old, "31 days"), (new, "29 days")):
+        world.add_messages(campaign_id, world.add_contacts(3, first=len(world.contacts)))
+        world.execute(
+            "update app.campaigns set launched_at = now() - %s::interval where campaign_id = %s",
+            age,
+            campaign_id,
+        )
+    assert await expire(world.settings, pool) == 3
+    assert world.execute(
+        "select campaign_id, state, reason, count(*) from app.messages group by 1, 2, 3 order by 1"
+    ) == [(old, "expired", "too_late", 3), (new, "queued", None, 3)]
+
+
+async def test_what_a_worker_has_is_not_taken_from_it(world: World, pool: Pool) -> None:
+    message_id = queued(world, "-2 minutes")
+    world.execute(
+        "update app.messages set state = 'sending', lease_until = now() + interval '1 minute'"
+    )
+    assert await expire(world.settings, pool) == 0
+    assert outcome(world, message_id) == ("sending", None)

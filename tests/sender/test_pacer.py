@@ -32,8 +32,8 @@ class Notebook(TicketPublisher):
     def __init__(self) -> None:
         self.tickets: list[Ticket] = []
 
-    def publish(self, ticket: Ticket) -> None:
-        self.tickets.append(ticket)
+    def publish(self, *tickets: Ticket) -> None:
+        self.tickets += tickets
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """What people write and do, through the real applier: stored once, windows, consent, identity."""
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from core.clock import utc_now
@@ -14,8 +12,6 @@ from core.domain.ids import MessageId, TenantId, new_id
 from core.store.database import Pool, platform_transaction
 from core.store.dispatch import lock_messages
 from sender.applier.applier import apply_batch
-from sender.applier.main import Rounds
-from sender.processes import repeat
 from tests.sender.landing import field_body, land, messages_body, status, token_of
 from tests.sender.world import World
 
@@ -396,10 +392,10 @@ async def until(world: World, question: str) -> None:
     raise AssertionError(question)
 
 
-async def test_an_applier_that_merges_across_a_worker_tries_again_and_loses_nothing(
+async def test_an_applier_that_merges_waits_for_a_worker_and_neither_is_ended(
     world: World, pool: Pool
 ) -> None:
-    """It holds Ana's message, the worker the other one, and each waits for what the other has."""
+    """Both need Ana's message and the other one: they ask in the same order, so one just waits."""
     ana, (twin, other) = add_ana(world), world.add_contacts(2, first=50)
     world.execute(
         "insert into app.contact_identities (tenant_id, kind, value, contact_id)"
@@ -411,22 +407,17 @@ async def test_an_applier_that_merges_across_a_worker_tries_again_and_loses_noth
     low, high = world.add_messages(world.add_campaign(), [other, ana], state="accepted")
     tell = status("wamid.1", "delivered", token=token_of(world, low))
     land(world, messages_body(world, tell, messages=[said(from_user_id=USER)]))
-    stop, mine = asyncio.Event(), [TenantId(world.tenant_id)]
-    applier = None
-    with suppress(psycopg.errors.DeadlockDetected):
-        async with platform_transaction(pool) as worker:
-            await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(low)])
-            applier = asyncio.create_task(repeat(Rounds(pool).once, stop, name="applier"))
-            await until(
-                world,
-                "select count(*) > 0 from pg_stat_activity"
-                " where datname = current_database() and wait_event_type = 'Lock'",
-            )
-            await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(high)])
-    await until(world, "select count(*) = 0 from raw.webhook_queue")
-    stop.set()
-    assert applier is not None
-    await applier
+    mine = [TenantId(world.tenant_id)]
+    async with platform_transaction(pool) as worker:
+        await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(low)])
+        applier = asyncio.create_task(apply_batch(pool))
+        await until(
+            world,
+            "select count(*) > 0 from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        await lock_messages(worker, tenant_ids=mine, message_ids=[MessageId(high)])
+    assert await applier == 1
     assert world.one("select state from app.messages where message_id = %s", low) == "delivered"
     assert world.one("select count(*) from app.contact_merges") == 1
     assert world.one("select count(*) from app.inbound_messages") == 1

@@ -15,7 +15,7 @@ from core.store.database import Pool, platform_transaction
 from core.store.rate_cards import seed_policies
 from sender.planner import planner
 from sender.planner.planner import plan_next
-from sender.planner.repricing import reprice_plan
+from sender.scheduler.scheduler import run_schedules
 from tests.sender.world import World
 
 
@@ -282,13 +282,17 @@ async def test_the_quote_knows_windows_and_a_new_category_is_priced_anew(
         "update billing.meta_policies set charged = false"
         " where category = 'utility' and pricing_type = 'free_customer_service'"
     )
-    inside, _ = world.add_contacts(2)
-    world.execute(
-        "insert into app.service_windows values (%s, %s, %s, now(), now() + interval '1 hour')",
-        world.tenant_id,
-        world.phone_number_id,
-        inside,
-    )
+    inside, advertised, _ = world.add_contacts(3)
+    for contact_id, expires, free_until in (
+        (inside, "1 hour", None),
+        (advertised, "-1 hour", "10 hours"),
+    ):
+        world.execute(
+            "insert into app.service_windows (tenant_id, phone_number_id, contact_id, opened_at,"
+            " expires_at, free_entry_until) values (%s, %s, %s, now(), now() + %s::interval,"
+            " now() + %s::interval)",
+            *(world.tenant_id, world.phone_number_id, contact_id, expires, free_until),
+        )
     world.execute(
         "insert into app.portfolios (tenant_id, portfolio_id, people_per_day)"
         " values (%s, '1', 250)",
@@ -297,14 +301,25 @@ async def test_the_quote_knows_windows_and_a_new_category_is_priced_anew(
     campaign_id = world.add_campaign(status="planning")
     await plan_next(pool)
     plan = the_plan(world, campaign_id)
-    assert (plan["cost"]["total_low"], plan["cost"]["total_high"]) == ("0.010000", "0.020000")
-    assert plan["limits"]["portfolio"]["new_people"] == 1
-    world.execute("update app.templates set category = 'marketing'")
+    assert (plan["cost"]["total_low"], plan["cost"]["total_high"]) == ("0.010000", "0.030000")
+    assert plan["cost"]["windows"] == {"service_window": 1, "free_entry_point": 1}
+    assert {line["pricing_type"]: line["cost_low"] for line in plan["cost"]["lines"]} == {
+        "regular": "0.010000",
+        "free_customer_service": "0.000000",
+        "free_entry_point": "0.000000",
+    }
+    # The window is over for whoever came by the advertisement: they count as new all the same.
+    assert plan["limits"]["portfolio"]["new_people"] == 2
     before = world.one("select plan_hash from app.campaigns")
-    async with platform_transaction(pool) as connection:
-        assert await reprice_plan(connection, TenantId(world.tenant_id), CampaignId(campaign_id))
+    # As a sync leaves it; Meta's webhook prices anew by itself.
+    world.execute("update app.templates set category = 'marketing'")
+    world.execute("update app.campaigns set price_stale_at = now()")
+    await run_schedules(pool)
     cost = the_plan(world, campaign_id)["cost"]
-    assert (cost["total"], cost["repriced_at"] is not None) == ("0.100000", True)
+    # Marketing is charged inside a service window, and not inside a free entry point.
+    assert (cost["total_low"], cost["total_high"]) == ("0.100000", "0.150000")
+    assert (cost["windows"], cost["repriced_at"] is not None) == (plan["cost"]["windows"], True)
+    assert world.one("select price_stale_at from app.campaigns") is None
     assert world.one("select plan_hash from app.campaigns") == before
 
 

@@ -100,6 +100,41 @@ async def test_tenants_that_share_a_portfolio_share_its_limit(
     assert await portfolios.list_usage(session, without=["1"]) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "counts"),
+    [(100, 2_000, 100), (2_000, 250, 250), (250, None, 250), (None, 250, 250)],
+)
+async def test_the_smallest_limit_that_anybody_heard_counts_until_all_heard_the_larger(
+    world: World,
+    session: Connection,
+    database: Settings,
+    first: int | None,
+    then: int | None,
+    counts: int,
+) -> None:
+    other = World(settings=database, waba_id="109", phone_number_id="209").build()
+    limit(world, first)
+    limit(other, then)
+    [usage] = await portfolios.list_usage(session)
+    assert usage.people_per_day == counts
+    for one in (world, other):
+        one.execute("update app.portfolios set people_per_day = 10000, updated_at = now()")
+    [usage] = await portfolios.list_usage(session)
+    assert usage.people_per_day == 10_000
+
+
+async def test_whom_a_tenant_reached_that_heard_no_limit_counts_and_is_forgotten(
+    world: World, session: Connection, database: Settings
+) -> None:
+    other = World(settings=database, waba_id="109", phone_number_id="209").build()
+    limit(world, 100)
+    reach(other, [new_id() for _ in range(25)], "3 hours")
+    reach(other, [new_id() for _ in range(4)], "26 hours")
+    [usage] = await portfolios.list_usage(session)
+    assert (usage.used, usage.free) == (25, 75)
+    assert await portfolios.forget_reach(session, limit=10) == 4
+
+
 async def test_a_portfolio_without_a_limit_is_not_counted(
     world: World, session: Connection
 ) -> None:

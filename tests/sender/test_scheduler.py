@@ -4,12 +4,14 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from core.domain.campaign_state import CampaignState, shown_campaign_state
 from core.domain.ids import new_id
 from core.domain.message_state import MessageState
 from core.store import schedules, settlement
 from core.store.database import Pool, platform_transaction
+from sender.planner.planner import plan_next
 from sender.scheduler.scheduler import run_schedules
 from sender.scheduler.stalls import StallWatch
 from tests.sender.world import World
@@ -288,6 +290,37 @@ def add_series(world: World, rule: str, next_at: str, **columns: object) -> UUID
     return series_id
 
 
+ARMS = {"variants": [{"name": "A", "percent": "50"}, {"name": "B", "percent": "50"}]}
+NAMED = {"1": {"attribute": "first_name"}}
+WAVES = {"percents": ["1", "100"], "wait_minutes": 15}
+
+
+async def test_each_run_of_a_series_has_arms_and_waves_of_its_own(world: World, pool: Pool) -> None:
+    world.add_contacts(40)
+    trials = {"experiment": Jsonb(ARMS), "canary": Jsonb(WAVES), "parameters": Jsonb(NAMED)}
+    add_series(world, "FREQ=DAILY;INTERVAL=1", "30 minutes", **trials)
+    for _ in range(2):
+        await run_schedules(pool)
+        await plan_next(pool)
+        world.execute("update app.campaign_series set next_at = now() + interval '40 minutes'")
+    first, second = (
+        dict(
+            world.execute(
+                "select contact_id, variant from app.messages where campaign_id = %s", one
+            )
+        )
+        for (one,) in world.execute("select campaign_id from app.campaigns order by scheduled_at")
+    )
+    assert set(first.values()) == set(second.values()) == {"A", "B"}
+    assert first != second  # drawn by campaign and person: nobody is in one arm for ever
+    assert {row[0] for row in world.execute("select distinct wave from app.messages")} <= {1, 2}
+    world.execute("update app.campaign_series set status = 'paused'")
+    world.execute("update app.campaigns set status = 'approved', scheduled_at = now()")
+    await run_schedules(pool)
+    started = "select status, released_wave from app.campaigns"
+    assert world.execute(started) == [("running", 1)] * 2
+
+
 async def test_two_schedulers_make_an_occurrence_once(world: World, pool: Pool) -> None:
     series_id = add_series(world, "FREQ=DAILY;INTERVAL=1", "30 minutes")
     await asyncio.gather(*(run_schedules(pool) for _ in range(4)))
@@ -333,19 +366,25 @@ async def test_a_standing_approval_covers_exactly_what_was_approved(
         'parameters = \'{"1": {"value": "x"}}\'': "planned",
         "plan_stale_reason = 'template_changed'": "planned",
         "series_id = null": "planned",
+        "experiment = '{\"variants\": []}'": "planned",
+        'canary = \'{"percents": ["2", "100"]}\'': "planned",
+        'variant_hashes = \'{"B": "v2"}\'': "planned",
     }
-    series_id = add_series(world, "FREQ=DAILY;INTERVAL=1", "30 days")
+    trials = {"experiment": Jsonb(ARMS), "canary": Jsonb(WAVES)}
+    series_id = add_series(world, "FREQ=DAILY;INTERVAL=1", "30 days", **trials)
     world.execute(
         "update app.campaign_series set approved_by = 'user:1', approved_category = 'utility',"
-        f" approved_template_version_hash = 'v1', approved_at = {approved_at}"
+        f" approved_template_version_hash = 'v1', approved_at = {approved_at},"
+        ' approved_variant_hashes = \'{"B": "v1"}\''
     )
     made = {}
     for change, expected in changes.items():
         campaign_id = world.add_campaign(status="planned", parameters={})
         world.execute(
             "update app.campaigns set series_id = %s, template_version_hash = 'v1',"
-            " category = 'utility' where campaign_id = %s",
-            series_id,
+            " category = 'utility', experiment = %s, canary = %s,"
+            ' variant_hashes = \'{"B": "v1"}\' where campaign_id = %s',
+            *(series_id, *trials.values()),
             campaign_id,
         )
         world.execute(f"update app.campaigns set {change} where campaign_id = %s", campaign_id)

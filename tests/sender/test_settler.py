@@ -228,7 +228,9 @@ async def test_silence_is_no_evidence_while_a_body_of_the_quiet_time_waits_for_t
     add_controls(world, heard=9)
     world.execute(
         "insert into raw.webhook_queue (body_id, received_at)"
-        " values (1, now() - interval '9.5 seconds')"
+        " select 1, in_doubt_since + interval '0.5 seconds' from app.messages"
+        " where message_id = %s",
+        message_id,
     )
     await settle(impatient, pool)
     assert state_of(world, message_id) == ("in_doubt", None)

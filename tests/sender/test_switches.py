@@ -85,16 +85,17 @@ def test_who_set_and_lifted_a_switch_stays_in_the_audit_entries(
     assert switches.lift_switch(operator, switch_id, actor="bia")
     assert not switches.lift_switch(operator, switch_id, actor="bia")
     rows = operator.execute(
-        "select actor, action, subject, detail ->> 'reason' from ops.audit_entries order by 1"
+        "select tenant_id, actor, operation, target_id, details ->> 'reason'"
+        " from app.audit_entries order by actor"
     ).fetchall()
     assert rows == [
-        ("ana", "switch.set", str(switch_id), "complaint"),
-        ("bia", "switch.lifted", str(switch_id), None),
+        (world.tenant_id, "operator:ana", "switch.set", str(switch_id), "complaint"),
+        (world.tenant_id, "operator:bia", "switch.lifted", str(switch_id), None),
     ]
 
 
 @pytest.mark.parametrize(
-    "verb", ["update ops.audit_entries set actor = 'x'", "delete from ops.audit_entries"]
+    "verb", ["update app.audit_entries set actor = 'x'", "delete from app.audit_entries"]
 )
 def test_nobody_changes_an_audit_entry(operator: OperatorConnection, verb: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -158,3 +159,22 @@ async def ticketed(session: Connection) -> set[UUID]:
     notebook = Notebook()
     await ticks(Pacer(session, notebook), 0.6)
     return {message_id for ticket in notebook.tickets for message_id in ticket.message_ids}
+
+
+async def test_the_second_batch_waits_for_a_backlog_and_obeys_the_switch(
+    pool: Pool, world: World, operator: OperatorConnection
+) -> None:
+    bodies = [messages_body(world, status(f"wamid.{n}", "sent")) for n in range(900)]
+    land(world, *bodies)
+    rounds = Rounds(pool)
+    assert await rounds.beside() > 0
+    assert world.one("select count(*) from raw.webhook_queue") == 900
+    assert await rounds.once() == 0.0
+    left = world.one("select count(*) from raw.webhook_queue")
+    assert await rounds.beside() == 0.0
+    assert world.one("select count(*) from raw.webhook_queue") < left
+    stop(operator, Target(scope=SwitchScope.WEBHOOKS_ACCEPT_ONLY), seconds=600)
+    left = world.one("select count(*) from raw.webhook_queue")
+    assert await rounds.once() > 0
+    assert await rounds.beside() > 0
+    assert world.one("select count(*) from raw.webhook_queue") == left

@@ -138,7 +138,7 @@ class World:
             campaign_id,
             self.phone_number_id,
             self.template_id,
-            self.list_id,
+            columns.get("list_id", self.list_id),
             Jsonb(columns.get("parameters", {"1": {"attribute": "first_name"}})),
             status,
             status,

@@ -1,6 +1,8 @@
 """Publishing on each real broker."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import kombu
@@ -54,6 +56,22 @@ def test_a_published_ticket_arrives_persistent_and_in_json(settings: Settings) -
     assert {message.properties.get("delivery_mode") for message in taken} == {2}
 
 
+def test_tickets_that_are_confirmed_together_all_arrive(settings: Settings) -> None:
+    with TicketPublisher(settings) as publisher:
+        for size in (1, 120, 3):
+            publisher.publish(*(ticket() for _ in range(size)))
+    assert len(consume(settings, "carteiro.tickets")) == 124
+
+
+def test_one_refused_of_several_refuses_them_all(rabbitmq_url: str) -> None:
+    settings = make_settings(broker_url=rabbitmq_url)
+    with full_queue(settings), TicketPublisher(settings) as publisher:
+        with pytest.raises(BrokerUnavailable):
+            publish_until_refused(publisher, together=20)
+        # And the connection that follows has no memory of it.
+        publisher._send(b"{}", exchange="carteiro.dead", routing_key="tickets.dead")
+
+
 def test_what_is_buried_lies_beside_the_tickets(settings: Settings) -> None:
     with TicketPublisher(settings) as publisher:
         publisher.bury(b"not json", reason="a test")
@@ -94,15 +112,14 @@ def test_an_unroutable_message_is_an_error_on_rabbitmq(rabbitmq_url: str) -> Non
         publisher._send(b"{}", exchange="carteiro", routing_key="nowhere")
 
 
-def publish_until_refused(publisher: TicketPublisher) -> None:
+def publish_until_refused(publisher: TicketPublisher, *, together: int = 1) -> None:
     for _ in range(50):
-        publisher._send(b"x", exchange="carteiro", routing_key="test.full")
+        publisher._send(*[b"x"] * together, exchange="carteiro", routing_key="test.full")
 
 
-def test_a_full_queue_on_rabbitmq_is_an_error_like_any_other_of_the_broker(
-    rabbitmq_url: str,
-) -> None:
-    settings = make_settings(broker_url=rabbitmq_url)
+@contextmanager
+def full_queue(settings: Settings) -> Iterator[None]:
+    """A queue under the key `test.full` that takes a message or two and refuses the next."""
     full = kombu.Queue(
         "carteiro.test.full",
         exchange=kombu.Exchange("carteiro", type="direct", durable=True, delivery_mode=2),
@@ -114,15 +131,26 @@ def test_a_full_queue_on_rabbitmq_is_an_error_like_any_other_of_the_broker(
             "x-overflow": "reject-publish",
         },
     )
-    with connect(settings) as connection, TicketPublisher(settings) as publisher:
+    with connect(settings) as connection:
         declare(connection)
         full(connection.default_channel).declare()
         try:
-            # How many still fit is the broker's affair; that it says no at last is ours.
-            with pytest.raises(BrokerUnavailable):
-                publish_until_refused(publisher)
+            yield
         finally:
             full(connection.default_channel).delete()
+
+
+def test_a_full_queue_on_rabbitmq_is_an_error_like_any_other_of_the_broker(
+    rabbitmq_url: str,
+) -> None:
+    settings = make_settings(broker_url=rabbitmq_url)
+    # How many still fit is the broker's affair; that it says no at last is ours.
+    with (
+        full_queue(settings),
+        TicketPublisher(settings) as publisher,
+        pytest.raises(BrokerUnavailable),
+    ):
+        publish_until_refused(publisher)
 
 
 def test_the_ticket_queue_leaves_nothing_to_rabbitmq_s_defaults() -> None:

@@ -33,7 +33,7 @@ class ByteFile(Protocol):
     def seek(self, offset: int, /) -> object: ...
 
 
-class NotCsv(Exception):
+class NotContactFile(Exception):
     """The file as a whole can't be read; the text says why."""
 
 
@@ -46,6 +46,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The beginning of a row: its byte in the file, and how many lines come before it."""
+
+    offset: int
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
     """A row that can't be read."""
 
@@ -54,20 +62,42 @@ class BadRow:
     advice: str
 
 
-def read_rows(file: ByteFile) -> Iterator[Row | BadRow]:
-    """The header and then every row of a CSV file in UTF-8. Raises NotCsv when it is none."""
-    start = file.read(8)
-    if start.startswith(_FOREIGN_STARTS):
-        raise NotCsv("the file isn't UTF-8 text")
-    file.seek(len(_BOM) if start.startswith(_BOM) else 0)
-    lines = _Lines(file)
-    header = _header(lines)
-    delimiter = max(_DELIMITERS, key=header.count)
-    try:
-        yield Row(number=1, values=_parse([header], delimiter))
-    except (csv.Error, StopIteration):
-        raise NotCsv("the first row isn't a CSV header with line breaks after each row") from None
-    yield from _rows(lines, delimiter)
+class CsvFile:
+    """A CSV file in UTF-8 whose rows can be read from any position on that an earlier read gave."""
+
+    def __init__(self, file: ByteFile, *, delimiter: str | None = None) -> None:
+        """Reads the header, and the delimiter off it unless that is known.
+
+        Raises NotContactFile when it isn't such a file.
+        """
+        self._file = file
+        start = file.read(8)
+        if start.startswith(_FOREIGN_STARTS):
+            raise NotContactFile("the file isn't UTF-8 text")
+        self._lines = self._from(Position(offset=len(_BOM) if start.startswith(_BOM) else 0))
+        header = _header(self._lines)
+        self._delimiter = delimiter or max(_DELIMITERS, key=header.count)
+        try:
+            self.header = Row(number=1, values=_parse([header], self._delimiter))
+        except (csv.Error, StopIteration):
+            raise NotContactFile(
+                "the first row isn't a CSV header with line breaks after each row"
+            ) from None
+
+    @property
+    def position(self) -> "Position":
+        """Where the row after the last one that was read begins."""
+        return Position(offset=self._lines.offset, line=self._lines.number)
+
+    def rows(self, position: "Position | None" = None) -> Iterator[Row | BadRow]:
+        """The rows from `position` on; from the one after the header when it is None."""
+        if position is not None:
+            self._lines = self._from(position)
+        return _rows(self._lines, self._delimiter)
+
+    def _from(self, position: "Position") -> "_Lines":
+        self._file.seek(position.offset)
+        return _Lines(self._file, position)
 
 
 def _rows(lines: "_Lines", delimiter: str) -> Iterator[Row | BadRow]:
@@ -135,45 +165,50 @@ def _header(lines: "_Lines") -> str:
     line = lines.take()
     decoded = _decoded(line) if line is not None else ""
     if isinstance(decoded, BadRow):
-        raise NotCsv("the header row isn't UTF-8 text")
+        raise NotContactFile("the header row isn't UTF-8 text")
     return decoded
 
 
 class _Lines:
     """The lines of a file, with a few looked at ahead; a line's overlong rest is dropped."""
 
-    def __init__(self, file: ByteFile) -> None:
+    def __init__(self, file: ByteFile, position: Position) -> None:
         self._file = file
-        self._ahead: list[bytes] = []
-        self.number = 0
+        #: Lines as they are judged, each with its length in the file.
+        self._ahead: list[tuple[bytes, int]] = []
+        self.number = position.line
+        self.offset = position.offset
 
     def take(self) -> bytes | None:
         """The next line, or None at the end."""
-        line = self._ahead.pop(0) if self._ahead else self._read()
-        if line is not None:
-            self.number += 1
-        return line
+        taken = self._ahead.pop(0) if self._ahead else self._read()
+        if taken is None:
+            return None
+        self.number += 1
+        self.offset += taken[1]
+        return taken[0]
 
     def ahead(self, count: int) -> list[bytes]:
         """Up to `count` lines that follow, without taking them."""
         while len(self._ahead) < count and (line := self._read()) is not None:
             self._ahead.append(line)
-        return self._ahead[:count]
+        return [line for line, _ in self._ahead[:count]]
 
     def skip(self, count: int) -> None:
         """Take `count` lines that were looked at."""
-        del self._ahead[:count]
-        self.number += count
+        for _ in range(count):
+            self.take()
 
-    def _read(self) -> bytes | None:
+    def _read(self) -> tuple[bytes, int] | None:
         line = self._file.readline(MAX_LINE_BYTES + 2)
         if not line:
             return None
-        rest = line
+        length, rest = len(line), line
         while not rest.endswith(b"\n"):
             rest = self._file.readline(MAX_LINE_BYTES)
             if not rest:
                 break
+            length += len(rest)
             # Only the length counts any more: long enough to be refused, short enough to hold.
             line = line[: MAX_LINE_BYTES + 1] + b"x"
-        return line
+        return line, length

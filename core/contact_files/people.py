@@ -2,23 +2,23 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from api.contacts.csv_rows import BadRow, NotCsv, Row
+from core.contact_files.csv_rows import BadRow, NotContactFile, Row
+from core.domain.attributes import ADVICE, NO, YES, Attribute, Misfit, canonical_values
 from core.domain.phone import InvalidPhone, PhoneAddress, PhoneProblem, normalise_phone
 from core.store.contacts import Person
 
 _FIXED: Final = frozenset({"phone", "name", "language", "consent", "opted_out"})
-_ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}", re.ASCII)
 _BRAZIL: Final = 55
-_MAX_COLUMNS: Final = 64
+UNCLAIMED: Final = "a consent column needs consent_channel and consent_text_version"
+MAX_COLUMNS: Final = 64
 _MAX_NAME: Final = 200
 _MAX_VALUE: Final = 1024
-_YES: Final = frozenset({"1", "true", "yes", "y", "sim", "s", "si", "t"})
-_NO: Final = frozenset({"", "0", "false", "no", "n", "nao", "não", "f"})
 
 _PHONE_ADVICE: Final = {
     PhoneProblem.EMPTY: "Give a phone number.",
@@ -74,36 +74,53 @@ class _Refused(Exception):
         self.advice = advice
 
 
-def read_header(row: Row | BadRow) -> Columns:
-    """The meaning of the header. Raises NotCsv when a column can't be understood."""
-    if isinstance(row, BadRow):
-        raise NotCsv("the header row can't be read")
-    names = [_column_name(value) for value in row.values]
-    if "phone" not in names:
-        raise NotCsv("the header row has no column `phone`")
-    if len(names) > _MAX_COLUMNS:
-        raise NotCsv(f"the file has more than {_MAX_COLUMNS} columns")
-    if len(set(names)) != len(names):
-        raise NotCsv("two columns have the same name")
+def read_header(row: Row, mapping: Mapping[str, str | None] | None = None) -> Columns:
+    """The meaning of the header. Raises NotContactFile when a column can't be understood.
+
+    `mapping` says what the columns of these headings are: a field or an attribute, or None for one
+    to pass over. The others are what their heading says.
+    """
+    mapping = mapping or {}
+    headings = [value.strip() for value in row.values]
+    if len(headings) > MAX_COLUMNS:
+        raise NotContactFile(f"the file has more than {MAX_COLUMNS} columns")
+    if set(mapping) - set(headings):
+        raise NotContactFile("the mapping names a column that the header row doesn't have")
+    names = [mapping[text] if text in mapping else _column_name(text) for text in headings]
+    used = [name for name in names if name is not None]
+    if "phone" not in used:
+        raise NotContactFile("the header row has no column `phone`")
+    if len(set(used)) != len(used):
+        raise NotContactFile("two columns have the same name")
     for position, name in enumerate(names, start=1):
-        if not _ATTRIBUTE.fullmatch(name):
-            raise NotCsv(f"column {position} has no usable name; use letters, digits and _")
-    places = {name: names.index(name) for name in _FIXED if name in names}
+        if name is not None and not ATTRIBUTE.fullmatch(name):
+            raise NotContactFile(f"column {position} has no usable name; use letters, digits and _")
+    places = {name: names.index(name) for name in _FIXED if name in used}
     return Columns(
         phone=places["phone"],
         name=places.get("name"),
         language=places.get("language"),
         consent=places.get("consent"),
         opted_out=places.get("opted_out"),
-        attributes=tuple((at, name) for at, name in enumerate(names) if name not in _FIXED),
+        attributes=tuple(
+            (at, name) for at, name in enumerate(names) if name is not None and name not in _FIXED
+        ),
         width=len(names),
     )
 
 
 def read_person(
-    row: Row | BadRow, columns: Columns, region: str, *, consent_is_claimed: bool
+    row: Row | BadRow,
+    columns: Columns,
+    region: str,
+    *,
+    consent_is_claimed: bool,
+    declared: Mapping[str, Attribute] | None = None,
 ) -> PersonRow | RefusedRow:
-    """What a row says. `consent_is_claimed`: rows without a consent column claim it too."""
+    """What a row says. `consent_is_claimed`: rows without a consent column claim it too.
+
+    The values of `declared` attributes are checked and brought into their one form.
+    """
     if isinstance(row, BadRow):
         return RefusedRow(number=row.number, column=None, code=row.code, advice=row.advice)
     if len(row.values) > columns.width:
@@ -115,7 +132,7 @@ def read_person(
             phone=normalise_phone(written, region),
             name=_name(_cell(row.values, columns.name)),
             language=_language(_cell(row.values, columns.language)),
-            attributes=_attributes(row.values, columns),
+            attributes=canonical_values(declared or {}, _attributes(row.values, columns)),
         )
         opted_out = _flag(_cell(row.values, columns.opted_out), "opted_out")
         consents = consent_is_claimed
@@ -127,6 +144,13 @@ def read_person(
             column="phone",
             code=f"phone_{error.reason.value}",
             advice=_PHONE_ADVICE[error.reason],
+        )
+    except Misfit as misfit:
+        return RefusedRow(
+            number=row.number,
+            column=misfit.name,
+            code=misfit.reason.value,
+            advice=ADVICE[misfit.reason],
         )
     except _Refused as refused:
         return RefusedRow(
@@ -183,8 +207,8 @@ def _check_text(value: str, column: str, limit: int) -> None:
 
 def _flag(value: str, column: str) -> bool:
     word = value.casefold()
-    if word in _YES:
+    if word in YES:
         return True
-    if word in _NO:
+    if not word or word in NO:
         return False
     raise _Refused(column, "bad_yes_no", "Write yes or no (or leave it empty for no).")

@@ -1,0 +1,1 @@
+"""Keys of programs: made, rotated, changed, revoked; never with more than their maker has."""

@@ -1,0 +1,1 @@
+"""People described by a filter."""

@@ -1,0 +1,1 @@
+"""Works off contact files."""
