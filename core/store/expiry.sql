@@ -166,8 +166,8 @@ on conflict (category, ttl_seconds) do nothing
 -- expire_undelivered --
 -- Ends what Meta took and never delivered within its time to live: it was dropped without a word.
 -- A template's own time to live counts where it is known; -1 is Meta's 30 days. With events.
--- Each time to live goes over what Meta took once, up to its mark; what a shorter one came too early
--- for (its acceptance was proven late, its template has another time now), the next longer finds.
+-- Each time to live goes over what Meta took once, up to its mark; what a shorter one came too
+-- early for (its acceptance was proven late, its template has another time now), the next finds.
 -- cross-tenant: one settler serves every tenant
 with marks as materialized (
     select

@@ -367,7 +367,7 @@ members as materialized (
     left join app.service_windows as service
         on service.tenant_id = %(tenant_id)s
         and service.phone_number_id = %(phone_number_id)s
-        -- A free entry point outlasts the window: 72 h from our answer to an advertisement's message.
+        -- A free entry point outlasts the window: 72 h from our answer to somebody who came by it.
         and greatest(service.expires_at, service.free_entry_until) > %(send_at)s
         and c.contact_id = service.contact_id
     left join app.portfolio_reach as reach

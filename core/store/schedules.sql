@@ -168,7 +168,8 @@ recorded as (
 made as (
     insert into app.campaigns (
         tenant_id, campaign_id, series_id, name, phone_number_id, template_id, list_id, parameters,
-        experiment, canary, status, scheduled_at, local_delivery, max_lateness_seconds, created_by, plan_requested_by
+        experiment, canary, status, scheduled_at, local_delivery, max_lateness_seconds, created_by,
+        plan_requested_by
     )
     select
         j.tenant_id,
