@@ -329,8 +329,6 @@ PARAMETERS: Final[dict[str, object]] = {
     "operation": "launch_campaign",
     "target_id": "019ab3f2-a001-7000-8000-5440743f3d97",
     "target_kind": "campaign",
-    "created_after": "2026-11-01T00:00:00Z",
-    "created_before": "2026-12-01T00:00:00Z",
     "created_from": "2026-11-01T00:00:00Z",
     "created_to": "2026-12-01T00:00:00Z",
     "name": "weekly_offer",

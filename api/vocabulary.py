@@ -237,6 +237,12 @@ _GROUPS: Final[tuple[Meanings, ...]] = (
         "final": "issued; never changed again",
     },
     {
+        "queued": "nothing of it is back in the queue yet",
+        "running": "some are back in the queue; `redriven` says how many",
+        "finished": "all that could go back have",
+    },
+    {"enabled": "it is told what happens", "disabled": "it isn't; `disabled_reason` says why"},
+    {
         "active": "it opens what its scopes say",
         "expired": "its time is over",
         "revoked": "somebody ended it",

@@ -9,12 +9,13 @@ from api.api_keys.schemas import (
     ApiKey,
     ChangeApiKey,
     CreateApiKey,
-    KeyStatus,
+    KeyState,
     NewApiKey,
     RotateApiKey,
 )
 from api.deps import Cursor, KeyManager, Limit
-from api.dto import Id, Instant, Page
+from api.dto import Id, Page
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1", tags=["api-keys"])
@@ -35,24 +36,17 @@ async def create_api_key(caller: KeyManager, wanted: CreateApiKey) -> NewApiKey:
 async def list_api_keys(
     caller: KeyManager,
     request: Request,
-    status: Annotated[KeyStatus | None, Query(description="Only keys in this state.")] = None,
+    made: MadeWhen,
+    state: Annotated[KeyState | None, Query(description="Only keys in this state.")] = None,
     made_by: Annotated[
         str | None, Query(pattern=_MADE_BY, description="Only keys this person answers for.")
     ] = None,
-    created_after: Annotated[Instant | None, Query(description="Made at or after.")] = None,
-    created_before: Annotated[Instant | None, Query(description="Made before.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ApiKey]:
     """All keys of the tenant, newest first, revoked ones too."""
-    return await service.list_api_keys(
-        caller,
-        caller.pager(request, cursor, limit),
-        status=status,
-        made_by=made_by,
-        created_after=created_after,
-        created_before=created_before,
-    )
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_api_keys(caller, pager, made=made, state=state, made_by=made_by)
 
 
 @router.get(

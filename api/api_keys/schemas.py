@@ -14,7 +14,7 @@ Scopes = Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length
 _LONGEST_OVERLAP_SECONDS = 30 * 86_400
 
 
-class KeyStatus(StrEnum):
+class KeyState(StrEnum):
     """Whether a key still opens anything, and if not, why."""
 
     ACTIVE = "active"

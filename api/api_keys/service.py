@@ -7,12 +7,13 @@ from api.api_keys.schemas import (
     ApiKey,
     ChangeApiKey,
     CreateApiKey,
-    KeyStatus,
+    KeyState,
     NewApiKey,
     RotateApiKey,
 )
 from api.deps import Caller
 from api.dto import Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
 from core.domain.ids import new_id
@@ -43,20 +44,18 @@ async def list_api_keys(
     caller: Caller,
     pager: Pager,
     *,
-    status: KeyStatus | None,
+    made: Made,
+    state: KeyState | None,
     made_by: str | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
 ) -> Page[ApiKey]:
     """The tenant's keys, newest first, revoked ones too."""
     parameters = {
         "tenant_id": caller.tenant_id,
         "after": pager.after_id,
         "limit": pager.fetch,
-        "status": status,
+        **made.parameters(),
+        "state": state,
         "made_by": made_by,
-        "created_after": created_after,
-        "created_before": created_before,
         "now": caller.state.clock.now(),
     }
     async with caller.transaction() as connection:

@@ -7,6 +7,7 @@ from api.attributes.schemas import ChangeAttribute, ContactAttribute, DeclareAtt
 from api.deps import ContactsReader, ContactsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/contact-attributes", tags=["contacts"])
@@ -42,10 +43,14 @@ async def declare_attribute(
 
 @router.get("", operation_id="list_attributes", summary="Your attributes of contacts")
 async def list_attributes(
-    caller: ContactsReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: ContactsReader,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[ContactAttribute]:
     """Declared attributes, newest first."""
-    return await service.list_attributes(caller, caller.pager(request, cursor, limit))
+    return await service.list_attributes(caller, caller.pager(request, cursor, limit), made)
 
 
 @router.get(

@@ -6,6 +6,7 @@ from uuid import UUID
 from api.attributes.schemas import ChangeAttribute, ContactAttribute, DeclareAttribute
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -57,14 +58,19 @@ async def declare(
     return await _get(connection, place)
 
 
-async def list_attributes(caller: Caller, pager: Pager) -> Page[ContactAttribute]:
+async def list_attributes(caller: Caller, pager: Pager, made: Made) -> Page[ContactAttribute]:
     """Those that are declared, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             ContactAttribute,
             _sql.list_attributes,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.attribute_id)
 

@@ -8,14 +8,13 @@ from api.audit.schemas import (
     Actor,
     AfterSequence,
     AuditEntry,
-    CreatedAfter,
-    CreatedBefore,
     Operation,
     TargetId,
     TargetKind,
 )
 from api.deps import AuditReader, Cursor, Limit
 from api.dto import Page
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -26,8 +25,7 @@ _NDJSON = "application/x-ndjson"
 async def list_audit_entries(
     caller: AuditReader,
     request: Request,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
+    made: MadeWhen,
     actor: Actor = None,
     operation: Operation = None,
     target_kind: TargetKind = None,
@@ -46,13 +44,8 @@ async def list_audit_entries(
         "target_kind": target_kind,
         "target_id": target_id,
     }
-    return await service.list_entries(
-        caller,
-        caller.pager(request, cursor, limit),
-        after=created_after,
-        before=created_before,
-        filters=filters,
-    )
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_entries(caller, pager, made=made, filters=filters)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field
 
-from api.dto import Answer, Instant
+from api.dto import Answer
 
 
 class AuditEntry(Answer):
@@ -41,8 +41,6 @@ Actor = Annotated[_Line | None, Query(description="Whose changes, as `actor` nam
 Operation = Annotated[_Line | None, Query(description="One operation, by its name.")]
 TargetKind = Annotated[_Line | None, Query(description="What kind of thing was changed.")]
 TargetId = Annotated[_Line | None, Query(description="Which thing was changed.")]
-CreatedAfter = Annotated[Instant | None, Query(description="From this instant on.")]
-CreatedBefore = Annotated[Instant | None, Query(description="Before this instant.")]
 AfterSequence = Annotated[
     int, Query(ge=0, le=2**62, description="Only entries behind this place; 0: all of them.")
 ]

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from api.audit.schemas import AuditEntry
 from api.deps import Caller
 from api.dto import Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import fetch_all
 from core.domain.audit import Head, export_head, export_line
-from core.domain.ids import floor_id
 from core.errors import NotFound
 from core.store import audit
 from core.store.audit import Chain
@@ -20,16 +19,13 @@ from core.store.queries import load
 
 _sql = load("audit")
 _LAST: Final = UUID(int=(1 << 128) - 1)
-_FIRST: Final = UUID(int=0)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def list_entries(
     caller: Caller,
     pager: Pager,
     *,
-    after: datetime | None,
-    before: datetime | None,
+    made: Made,
     filters: dict[str, str | None],
 ) -> Page[AuditEntry]:
     """The entries that fit the filters, the newest first."""
@@ -42,8 +38,7 @@ async def list_entries(
                 **filters,
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
-                "first_id": _bound(after, _FIRST),
-                "end_id": _bound(before, _LAST),
+                **made.near_ids(),
                 "limit": pager.fetch,
             },
         )
@@ -81,7 +76,3 @@ async def chain_file(caller: Caller, chain: Chain) -> AsyncIterator[bytes]:
                 return
             yield export_line(entry, link)
             after = (link.sequence, entry.entry_id)
-
-
-def _bound(instant: datetime | None, otherwise: UUID) -> UUID:
-    return otherwise if instant is None else floor_id(max(instant, _EPOCH))

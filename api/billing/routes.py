@@ -6,6 +6,7 @@ from api.billing import service
 from api.billing.schemas import Invoice, InvoiceStatus, InvoiceSummary
 from api.deps import Cursor, InvoicesReader, Limit
 from api.dto import Id, Page
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/invoices", tags=["billing"])
@@ -15,12 +16,14 @@ router = APIRouter(prefix="/v1/invoices", tags=["billing"])
 async def list_invoices(
     caller: InvoicesReader,
     request: Request,
-    status: InvoiceStatus | None = None,
+    made: MadeWhen,
+    state: InvoiceStatus | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[InvoiceSummary]:
     """Invoices, newest first; drafts change until they are final."""
-    return await service.list_invoices(caller, caller.pager(request, cursor, limit), status)
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_invoices(caller, pager, made=made, state=state)
 
 
 @router.get(

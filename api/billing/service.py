@@ -5,6 +5,7 @@ from uuid import UUID
 from api.billing.schemas import Invoice, InvoiceHead, InvoiceLine, InvoiceSummary
 from api.deps import Caller
 from api.dto import Page
+from api.list_filters import Made
 from api.pagination import Pager, time_and_id
 from api.rows import fetch_all, fetch_known
 from core.store.queries import load
@@ -12,7 +13,9 @@ from core.store.queries import load
 _sql = load("invoices")
 
 
-async def list_invoices(caller: Caller, pager: Pager, status: str | None) -> Page[InvoiceSummary]:
+async def list_invoices(
+    caller: Caller, pager: Pager, *, made: Made, state: str | None
+) -> Page[InvoiceSummary]:
     """The tenant's invoices, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
@@ -22,7 +25,8 @@ async def list_invoices(caller: Caller, pager: Pager, status: str | None) -> Pag
             {
                 "tenant_id": caller.tenant_id,
                 **pager.after_time_and_id(),
-                "status": status,
+                **made.parameters(),
+                "state": state,
                 "limit": pager.fetch,
             },
         )

@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from api.dto import Answer, Instant, Request
 
+RedriveState = Literal["queued", "running", "finished"]
+
 
 class RedriveRequest(Request):
     """Which failures are tried again. Count them first: `dry_run` is on unless you turn it off."""
@@ -78,6 +80,7 @@ class Redrive(Answer):
     include_unconfirmed: bool
     matching: int
     redriven: int = Field(description="Back in the queue so far.")
+    state: RedriveState
     requested_by: str
     requested_at: datetime
     finished_at: datetime | None

@@ -2,9 +2,16 @@
 
 from uuid import UUID
 
-from api.campaigns.redrive_schemas import Redrive, RedriveAnswer, RedriveCount, RedriveRequest
+from api.campaigns.redrive_schemas import (
+    Redrive,
+    RedriveAnswer,
+    RedriveCount,
+    RedriveRequest,
+    RedriveState,
+)
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -57,7 +64,9 @@ async def redrive(
     )
 
 
-async def list_redrives(caller: Caller, campaign_id: UUID, pager: Pager) -> Page[Redrive]:
+async def list_redrives(
+    caller: Caller, campaign_id: UUID, pager: Pager, *, made: Made, state: RedriveState | None
+) -> Page[Redrive]:
     """A campaign's re-drives, newest first."""
     place = {"tenant_id": caller.tenant_id, "campaign_id": campaign_id}
     async with caller.transaction() as connection:
@@ -68,7 +77,13 @@ async def list_redrives(caller: Caller, campaign_id: UUID, pager: Pager) -> Page
             connection,
             Redrive,
             _sql.list_redrives,
-            {**place, "after": pager.after_id, "limit": pager.fetch},
+            {
+                **place,
+                "after": pager.after_id,
+                **made.parameters(),
+                "state": state,
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.redrive_id)
 

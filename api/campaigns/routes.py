@@ -14,11 +14,11 @@ from api.campaigns.schemas import (
     PlanRequest,
     Resume,
     ShownState,
-    StoredStatus,
 )
 from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
@@ -54,14 +54,14 @@ async def create_campaign(
 async def list_campaigns(
     caller: CampaignsReader,
     request: Request,
-    status: StoredStatus | None = None,
+    made: MadeWhen,
     state: ShownState | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CampaignSummary]:
-    """Campaigns, newest first; `state` also knows scheduled, finished, finished_with_failures."""
+    """Campaigns by time and state, newest first."""
     pager = caller.pager(request, cursor, limit)
-    return await service.list_campaigns(caller, pager, status=status, state=state)
+    return await service.list_campaigns(caller, pager, made=made, state=state)
 
 
 @router.get(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from api.campaigns.schemas import ShownState
 from api.campaigns.series_rows import Series, shown
 from api.campaigns.series_schemas import (
     CampaignSeries,
@@ -26,6 +27,7 @@ from api.campaigns.service import check_parts
 from api.campaigns.times import check_something_changes, start_time, tenant_zone
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -84,13 +86,14 @@ async def get_series(caller: Caller, series_id: UUID) -> CampaignSeries:
 
 
 async def list_series(
-    caller: Caller, pager: Pager, *, status: SeriesStatus | None
+    caller: Caller, pager: Pager, *, made: Made, state: SeriesStatus | None
 ) -> Page[CampaignSeries]:
     """The tenant's series, newest first."""
     wanted = {
         "tenant_id": caller.tenant_id,
         "after": pager.after_id,
-        "status": status,
+        **made.parameters(),
+        "state": state,
         "limit": pager.fetch,
     }
     async with caller.transaction() as connection:
@@ -211,7 +214,9 @@ async def upcoming_occurrences(caller: Caller, series_id: UUID, count: int) -> U
     )
 
 
-async def list_occurrences(caller: Caller, series_id: UUID, pager: Pager) -> Page[Occurrence]:
+async def list_occurrences(
+    caller: Caller, series_id: UUID, pager: Pager, *, made: Made, state: ShownState | None
+) -> Page[Occurrence]:
     """What became of each occurrence, the last first."""
     place = _place(caller, series_id)
     async with caller.transaction() as connection:
@@ -220,7 +225,13 @@ async def list_occurrences(caller: Caller, series_id: UUID, pager: Pager) -> Pag
             connection,
             Occurrence,
             _sql.list_occurrences,
-            place | {"after": pager.after, "limit": pager.fetch},
+            {
+                **place,
+                "after": pager.after,
+                **made.parameters(),
+                "state": state,
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.occurs_local.isoformat())
 

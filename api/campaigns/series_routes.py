@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.campaigns import series
+from api.campaigns.schemas import ShownState
 from api.campaigns.series_schemas import (
     ApproveSeries,
     CampaignSeries,
@@ -17,6 +18,7 @@ from api.campaigns.series_schemas import (
 from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/campaign-series", tags=["campaigns"])
@@ -55,12 +57,14 @@ async def create_campaign_series(
 async def list_campaign_series(
     caller: CampaignsReader,
     request: Request,
-    status: SeriesStatus | None = None,
+    made: MadeWhen,
+    state: SeriesStatus | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CampaignSeries]:
     """Series, newest first."""
-    return await series.list_series(caller, caller.pager(request, cursor, limit), status=status)
+    pager = caller.pager(request, cursor, limit)
+    return await series.list_series(caller, pager, made=made, state=state)
 
 
 @router.get(
@@ -164,8 +168,13 @@ async def list_series_occurrences(
     caller: CampaignsReader,
     request: Request,
     series_id: Id,
+    made: MadeWhen,
+    state: Annotated[
+        ShownState | None, Query(description="Only those whose campaign is in this state.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Occurrence]:
     """Each with its campaign, or the reason why there is none; the last first."""
-    return await series.list_occurrences(caller, series_id, caller.pager(request, cursor, limit))
+    pager = caller.pager(request, cursor, limit)
+    return await series.list_occurrences(caller, series_id, pager, made=made, state=state)

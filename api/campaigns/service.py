@@ -15,6 +15,7 @@ from api.campaigns.times import start_time
 from api.campaigns.waiting import explain_waiting
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -124,7 +125,7 @@ async def get_campaign(caller: Caller, campaign_id: UUID) -> Campaign:
 
 
 async def list_campaigns(
-    caller: Caller, pager: Pager, *, status: str | None, state: str | None
+    caller: Caller, pager: Pager, *, made: Made, state: str | None
 ) -> Page[CampaignSummary]:
     """The tenant's campaigns, newest first."""
     async with caller.transaction() as connection:
@@ -135,7 +136,7 @@ async def list_campaigns(
             {
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
-                "status": status,
+                **made.parameters(),
                 "state": state,
                 "limit": pager.fetch,
             },

@@ -3,11 +3,17 @@
 from fastapi import APIRouter, Request, Response
 
 from api.campaigns import redrives, trial_service
-from api.campaigns.redrive_schemas import Redrive, RedriveAnswer, RedriveRequest
+from api.campaigns.redrive_schemas import (
+    Redrive,
+    RedriveAnswer,
+    RedriveRequest,
+    RedriveState,
+)
 from api.campaigns.trials import ExperimentResult, Waves
 from api.deps import CampaignsApprover, CampaignsReader, CampaignsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/campaigns/{campaign_id}", tags=["campaigns"])
@@ -83,8 +89,11 @@ async def list_campaign_redrives(
     caller: CampaignsReader,
     request: Request,
     campaign_id: Id,
+    made: MadeWhen,
+    state: RedriveState | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Redrive]:
     """Newest first, with their progress."""
-    return await redrives.list_redrives(caller, campaign_id, caller.pager(request, cursor, limit))
+    pager = caller.pager(request, cursor, limit)
+    return await redrives.list_redrives(caller, campaign_id, pager, made=made, state=state)

@@ -16,6 +16,7 @@ from api.consents.schemas import (
 from api.deps import ConsentsReader, ConsentsWriter, Cursor, Limit
 from api.dto import Id
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1", tags=["consents"])
@@ -56,11 +57,13 @@ async def list_consents(
     caller: ConsentsReader,
     request: Request,
     contact_id: Id,
+    made: MadeWhen,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ContactConsents:
     """The person's ledger, newest first, and what holds now for each purpose."""
-    return await service.list_consents(caller, caller.pager(request, cursor, limit), contact_id)
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_consents(caller, pager, contact_id, made)
 
 
 @router.get(

@@ -22,6 +22,7 @@ from api.consents.schemas import (
 )
 from api.deps import Caller
 from api.dto import Answer
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -83,7 +84,9 @@ async def record_consent(
     return RecordedConsent(consent_id=consent_id, states=states)
 
 
-async def list_consents(caller: Caller, pager: Pager, contact_id: UUID) -> ContactConsents:
+async def list_consents(
+    caller: Caller, pager: Pager, contact_id: UUID, made: Made
+) -> ContactConsents:
     """One person's ledger, newest first, and what holds now."""
     async with caller.transaction() as connection:
         await _known(connection, caller, contact_id)
@@ -95,6 +98,7 @@ async def list_consents(caller: Caller, pager: Pager, contact_id: UUID) -> Conta
                 "tenant_id": caller.tenant_id,
                 "contact_id": contact_id,
                 "after": pager.after_id,
+                **made.parameters(),
                 "limit": pager.fetch,
             },
         )

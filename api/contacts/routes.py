@@ -133,7 +133,7 @@ async def list_imports(
     cursor: Cursor = None,
 ) -> Page[Import]:
     """Imports, newest first."""
-    filters = {"status": state, "dry_run": dry_run, **made.parameters()}
+    filters = {"state": state, "dry_run": dry_run, **made.parameters()}
     return await imports.list_imports(caller, caller.pager(request, cursor, limit), filters)
 
 

@@ -82,7 +82,7 @@ async def list_contacts(
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
                 "list_id": list_id,
-                **made.parameters(),
+                **made.near_ids(),
                 **asdict(changed),
                 "limit": pager.fetch,
             },

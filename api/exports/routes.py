@@ -1,13 +1,16 @@
 """/v1/exports."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from api.deps import Cursor, ExportsReader, ExportsWriter, Limit
 from api.dto import Id, Page
 from api.exports import service
-from api.exports.schemas import CreateExport, Export, ExportSummary
+from api.exports.schemas import CreateExport, Export, ExportStatus, ExportSummary
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 from api.openapi_headers import header_refs
 
@@ -41,10 +44,16 @@ async def create_export(
 
 @router.get("", operation_id="list_exports", summary="Your exports")
 async def list_exports(
-    caller: ExportsReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: ExportsReader,
+    request: Request,
+    made: MadeWhen,
+    state: Annotated[ExportStatus | None, Query(description="Only exports in this state.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[ExportSummary]:
     """Exports, newest first."""
-    return await service.list_exports(caller, caller.pager(request, cursor, limit))
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_exports(caller, pager, made=made, state=state)
 
 
 @router.get(

@@ -18,6 +18,7 @@ def _day_text(value: object) -> object:
 
 
 Dataset = Literal["messages", "events", "usage", "invoices"]
+ExportStatus = Literal["queued", "running", "ready", "failed", "expired"]
 FileFormat = Literal["parquet", "csv", "ndjson", "xlsx"]
 Day = Annotated[date, BeforeValidator(_day_text), Field(strict=False)]
 
@@ -57,7 +58,7 @@ class ExportSummary(Answer):
     dataset: str
     format: str
     filters: dict[str, Any]
-    status: Literal["queued", "running", "ready", "failed", "expired"]
+    status: ExportStatus
     rows: int | None
     bytes: int | None
     sha256: str | None

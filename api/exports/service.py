@@ -9,7 +9,8 @@ from uuid import UUID
 
 from api.deps import Caller
 from api.dto import Answer, Page
-from api.exports.schemas import CreateExport, Export, ExportSummary
+from api.exports.schemas import CreateExport, Export, ExportStatus, ExportSummary
+from api.list_filters import Made
 from api.pagination import Pager, time_and_id
 from api.problems import Problem
 from api.rows import fetch_all, fetch_known
@@ -84,14 +85,22 @@ async def create_export(
     )
 
 
-async def list_exports(caller: Caller, pager: Pager) -> Page[ExportSummary]:
+async def list_exports(
+    caller: Caller, pager: Pager, *, made: Made, state: ExportStatus | None
+) -> Page[ExportSummary]:
     """The tenant's exports, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             ExportSummary,
             _sql.list_exports,
-            {"tenant_id": caller.tenant_id, **pager.after_time_and_id(), "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                **pager.after_time_and_id(),
+                **made.parameters(),
+                "state": state,
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: time_and_id(row.requested_at, row.export_id))
 

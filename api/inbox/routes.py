@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api.deps import Cursor, Limit, MessagesReader
-from api.dto import Id, Instant, MetaId, Page
+from api.dto import Id, MetaId, Page
 from api.inbox import service
 from api.inbox.schemas import InboundMessage
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/inbox", tags=["messages"])
@@ -17,17 +18,14 @@ router = APIRouter(prefix="/v1/inbox", tags=["messages"])
 async def list_inbox(
     caller: MessagesReader,
     request: Request,
+    made: MadeWhen,
     phone_number_id: Annotated[MetaId | None, Query()] = None,
     contact_id: Annotated[Id | None, Query()] = None,
-    since: Annotated[Instant | None, Query(description="At this instant or later.")] = None,
-    until: Annotated[Instant | None, Query(description="Before this instant.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[InboundMessage]:
     """Messages of people by number, contact and time, newest first."""
-    wanted = service.Wanted(
-        phone_number_id=phone_number_id, contact_id=contact_id, since=since, until=until
-    )
+    wanted = service.Wanted(phone_number_id=phone_number_id, contact_id=contact_id, made=made)
     return await service.list_inbox(caller, caller.pager(request, cursor, limit), wanted)
 
 

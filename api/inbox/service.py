@@ -1,12 +1,12 @@
 """Reads what people wrote, newest first."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from api.deps import Caller
 from api.dto import Page
 from api.inbox.schemas import InboundMessage
+from api.list_filters import Made
 from api.pagination import Pager, time_and_id
 from api.rows import fetch_all, fetch_known
 from core.store.queries import load
@@ -20,8 +20,7 @@ class Wanted:
 
     phone_number_id: str | None
     contact_id: UUID | None
-    since: datetime | None
-    until: datetime | None
+    made: Made
 
 
 async def list_inbox(caller: Caller, pager: Pager, wanted: Wanted) -> Page[InboundMessage]:
@@ -35,8 +34,7 @@ async def list_inbox(caller: Caller, pager: Pager, wanted: Wanted) -> Page[Inbou
                 "tenant_id": caller.tenant_id,
                 "phone_number_id": wanted.phone_number_id,
                 "contact_id": wanted.contact_id,
-                "since": wanted.since,
-                "until": wanted.until,
+                **wanted.made.parameters(),
                 "limit": pager.fetch,
                 **pager.after_time_and_id(),
             },

@@ -1,13 +1,12 @@
 """/v1/jobs."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from api.deps import Cursor, Limit, TenantReader
-from api.dto import Id, Instant, Page
+from api.dto import Id, Page
 from api.jobs import service
 from api.jobs.schemas import Job, JobKind, JobStatus
+from api.list_filters import MadeWhen
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -17,22 +16,15 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 async def list_jobs(
     caller: TenantReader,
     request: Request,
+    made: MadeWhen,
     kind: JobKind | None = None,
-    status: JobStatus | None = None,
-    created_after: Annotated[Instant | None, Query(description="From this instant on.")] = None,
-    created_before: Annotated[Instant | None, Query(description="Before this instant.")] = None,
+    state: JobStatus | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Job]:
     """Imports, exports, plans and re-drives, newest first. It shows counts and no person."""
-    return await service.list_jobs(
-        caller,
-        caller.pager(request, cursor, limit),
-        kind=kind,
-        status=status,
-        created_after=created_after,
-        created_before=created_before,
-    )
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_jobs(caller, pager, made=made, kind=kind, state=state)
 
 
 @router.get("/{job_id}", operation_id="get_job", summary="One job", responses=problems("not-found"))

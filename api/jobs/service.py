@@ -6,6 +6,7 @@ from uuid import UUID
 from api.deps import Caller
 from api.dto import Answer, Page
 from api.jobs.schemas import Job, JobKind, JobProgress, JobStatus
+from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import fetch_all, fetch_known
 from core.store.queries import load
@@ -15,9 +16,9 @@ _ANY: dict[str, object] = {
     "job_id": None,
     "after": None,
     "kind": None,
-    "status": None,
-    "created_after": None,
-    "created_before": None,
+    "state": None,
+    "created_from": None,
+    "created_to": None,
     "limit": 1,
 }
 
@@ -38,10 +39,9 @@ async def list_jobs(
     caller: Caller,
     pager: Pager,
     *,
+    made: Made,
     kind: JobKind | None,
-    status: JobStatus | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
+    state: JobStatus | None,
 ) -> Page[Job]:
     """The tenant's jobs that fit the filters, newest first."""
     async with caller.transaction() as connection:
@@ -53,10 +53,9 @@ async def list_jobs(
                 **_ANY,
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
+                **made.parameters(),
                 "kind": kind,
-                "status": status,
-                "created_after": created_after,
-                "created_before": created_before,
+                "state": state,
                 "limit": pager.fetch,
             },
         )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CampaignsReader, CampaignsWriter, Cursor, Limit
 from api.dto import Id, Name, Page
+from api.list_filters import MadeWhen
 from api.media import service
 from api.media.schemas import MediaFile, MediaFileDetails
 from api.openapi import problems
@@ -62,10 +63,14 @@ async def upload_media(
 
 @router.get("", operation_id="list_media", summary="Your files")
 async def list_media(
-    caller: CampaignsReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: CampaignsReader,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[MediaFile]:
     """Newest first."""
-    return await service.list_files(caller, caller.pager(request, cursor, limit))
+    return await service.list_files(caller, caller.pager(request, cursor, limit), made)
 
 
 @router.get(

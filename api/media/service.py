@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.media.schemas import MediaFile, MediaFileDetails, MediaUpload
 from api.pagination import Pager
 from api.problems import Problem
@@ -70,14 +71,19 @@ async def save_file(caller: Caller, request: Request, file_name: str) -> tuple[M
     return _shown(row), is_new
 
 
-async def list_files(caller: Caller, pager: Pager) -> Page[MediaFile]:
+async def list_files(caller: Caller, pager: Pager, made: Made) -> Page[MediaFile]:
     """The tenant's files, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             _Row,
             _sql.list_media_files,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page([_shown(row) for row in rows], lambda file: file.media_file_id)
 

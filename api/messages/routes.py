@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.deps import Cursor, Limit, MessagesReader, MessagesSender
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once, require_key
+from api.list_filters import MadeWhen
 from api.messages import explain as story
 from api.messages import service
 from api.messages.schemas import (
@@ -64,16 +65,17 @@ async def send_message(
 async def list_messages(
     caller: MessagesReader,
     request: Request,
+    made: MadeWhen,
     campaign_id: Annotated[Id | None, Query()] = None,
     contact_id: Annotated[Id | None, Query()] = None,
     state: State | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[MessageSummary]:
-    """Messages by campaign, contact and state, newest first."""
+    """Messages by time, campaign, contact and state, newest first."""
     pager = caller.pager(request, cursor, limit)
     return await service.list_messages(
-        caller, pager, campaign_id=campaign_id, contact_id=contact_id, state=state
+        caller, pager, made=made, campaign_id=campaign_id, contact_id=contact_id, state=state
     )
 
 

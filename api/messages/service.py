@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.messages.content import frozen_content
 from api.messages.schemas import (
     Message,
@@ -162,6 +163,7 @@ async def list_messages(
     caller: Caller,
     pager: Pager,
     *,
+    made: Made,
     campaign_id: UUID | None,
     contact_id: UUID | None,
     state: str | None,
@@ -175,6 +177,7 @@ async def list_messages(
             {
                 "tenant_id": caller.tenant_id,
                 "after": pager.after_id,
+                **made.near_ids(),
                 "campaign_id": campaign_id,
                 "contact_id": contact_id,
                 "state": state,

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 
 from api.deps import Cursor, Limit, NumbersReader, NumbersSyncer
 from api.dto import Page
+from api.list_filters import MadeWhen
 from api.numbers import service
 from api.numbers.schemas import Number, NumbersSynced, Portfolio
 from api.openapi import problems
@@ -13,10 +14,14 @@ router = APIRouter(prefix="/v1", tags=["numbers"])
 
 @router.get("/numbers", operation_id="list_numbers", summary="Your numbers")
 async def list_numbers(
-    caller: NumbersReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: NumbersReader,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Number]:
     """Every number with its quality, its rate, and what holds it back."""
-    return await service.list_numbers(caller, caller.pager(request, cursor, limit))
+    return await service.list_numbers(caller, caller.pager(request, cursor, limit), made)
 
 
 @router.post(
@@ -32,7 +37,11 @@ async def sync_numbers(caller: NumbersSyncer) -> NumbersSynced:
 
 @router.get("/portfolios", operation_id="list_portfolios", summary="Your messaging limits")
 async def list_portfolios(
-    caller: NumbersReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: NumbersReader,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Portfolio]:
     """How many people each portfolio may begin to write to, and when there is room again."""
-    return await service.list_portfolios(caller, caller.pager(request, cursor, limit))
+    return await service.list_portfolios(caller, caller.pager(request, cursor, limit), made)

@@ -22,6 +22,7 @@ class Number(Answer):
     pause_reason: str | None
     blocked_reason: str | None = Field(description="Why nothing is sent on its account now.")
     synced_at: datetime | None
+    created_at: datetime = Field(description="When we took it over from Meta.")
 
 
 class Portfolio(Answer):
@@ -37,6 +38,7 @@ class Portfolio(Answer):
     used: int | None = Field(description="People reached in the last 24 hours, of limited ones.")
     free: int | None = Field(description="People it may still begin to write to now.")
     next_free_at: datetime | None = Field(description="When there is room again; null: now.")
+    created_at: datetime = Field(description="When its first account of yours came to us.")
 
 
 class NumbersSynced(Answer):

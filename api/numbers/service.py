@@ -6,6 +6,7 @@ import psycopg
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.meta import accounts
 from api.numbers.schemas import Number, NumbersSynced, Portfolio
 from api.pagination import Pager
@@ -28,26 +29,36 @@ class _Upserted(Answer):
     created: bool
 
 
-async def list_numbers(caller: Caller, pager: Pager) -> Page[Number]:
+async def list_numbers(caller: Caller, pager: Pager, made: Made) -> Page[Number]:
     """The tenant's numbers, by id."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             Number,
             _sql.list_numbers,
-            {"tenant_id": caller.tenant_id, "after": pager.after, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.phone_number_id)
 
 
-async def list_portfolios(caller: Caller, pager: Pager) -> Page[Portfolio]:
+async def list_portfolios(caller: Caller, pager: Pager, made: Made) -> Page[Portfolio]:
     """The tenant's portfolios with what is used of their limits, by id."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             Portfolio,
             _portfolios.list_portfolios,
-            {"tenant_id": caller.tenant_id, "after": pager.after, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.portfolio_id)
 

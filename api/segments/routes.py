@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from api.deps import ContactsReader, ContactsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 from api.segments import service
 from api.segments.schemas import (
@@ -51,10 +52,14 @@ async def preview_segment(caller: ContactsReader, wanted: PreviewSegment) -> Seg
 
 @router.get("", operation_id="list_segments", summary="Your segments")
 async def list_segments(
-    caller: ContactsReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: ContactsReader,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Segment]:
     """Segments, newest first."""
-    return await service.list_segments(caller, caller.pager(request, cursor, limit))
+    return await service.list_segments(caller, caller.pager(request, cursor, limit), made)
 
 
 @router.get(

@@ -7,6 +7,7 @@ import psycopg
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
@@ -74,14 +75,19 @@ async def preview(caller: Caller, text: str) -> SegmentPreview:
     )
 
 
-async def list_segments(caller: Caller, pager: Pager) -> Page[Segment]:
+async def list_segments(caller: Caller, pager: Pager, made: Made) -> Page[Segment]:
     """The tenant's, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             Segment,
             _sql.list_segments,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                **made.parameters(),
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.segment_id)
 

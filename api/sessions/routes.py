@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.client_address import address_digest
 from api.deps import AccountOwner, Cursor, Limit, State
 from api.dto import Id, Page
+from api.list_filters import MadeWhen
 from api.logins import Device
 from api.openapi import problems
 from api.sessions import service
@@ -83,10 +84,14 @@ async def log_out_everywhere(caller: AccountOwner) -> Response:
     "/v1/sessions", tags=["login"], operation_id="list_sessions", summary="Where you are signed in"
 )
 async def list_sessions(
-    caller: AccountOwner, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: AccountOwner,
+    request: Request,
+    made: MadeWhen,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Session]:
     """Your own living sessions, newest first. An API key has none."""
-    return await service.list_sessions(caller, caller.pager(request, cursor, limit))
+    return await service.list_sessions(caller, caller.pager(request, cursor, limit), made)
 
 
 @router.delete(

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from api.deps import Caller
 from api.dto import Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import execute, fetch_all
 from api.sessions.schemas import Session
@@ -13,7 +14,7 @@ from core.store.queries import load
 _sql = load("sessions")
 
 
-async def list_sessions(caller: Caller, pager: Pager) -> Page[Session]:
+async def list_sessions(caller: Caller, pager: Pager, made: Made) -> Page[Session]:
     """The caller's living sessions, newest first; a key has none."""
     token = caller.credential.token
     if token is None:
@@ -23,6 +24,7 @@ async def list_sessions(caller: Caller, pager: Pager) -> Page[Session]:
         "user_id": token.user_id,
         "own_session_id": token.session_id,
         "now": caller.state.clock.now(),
+        **made.parameters(),
         "after": pager.after_id,
         "limit": pager.fetch,
     }

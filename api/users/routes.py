@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.client_address import address_digest
 from api.deps import AccountOwner, Cursor, Limit, State, UsersManager, UsersReader
-from api.dto import Id, Instant, Page
+from api.dto import Id, Page
+from api.list_filters import MadeWhen
 from api.logins import Device
 from api.openapi import problems
 from api.scopes import Role
@@ -52,22 +53,15 @@ async def change_password(
 async def list_users(
     caller: UsersReader,
     request: Request,
-    status: Annotated[UserStatus | None, Query(description="Only people in this state.")] = None,
+    made: MadeWhen,
+    state: Annotated[UserStatus | None, Query(description="Only people in this state.")] = None,
     role: Annotated[Role | None, Query(description="Only people with this role.")] = None,
-    created_after: Annotated[Instant | None, Query(description="Invited at or after.")] = None,
-    created_before: Annotated[Instant | None, Query(description="Invited before.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[User]:
     """Newest first; who left stays listed as `removed`, without an address."""
-    return await service.list_users(
-        caller,
-        caller.pager(request, cursor, limit),
-        status=status,
-        role=role,
-        created_after=created_after,
-        created_before=created_before,
-    )
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_users(caller, pager, made=made, state=state, role=role)
 
 
 @router.post(

@@ -4,11 +4,11 @@ Nobody gives or touches more than they have: a role is given, and somebody who h
 only by who has every scope of it. An owner therefore answers to owners only.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from api.deps import Caller
 from api.dto import Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known, fetch_one
@@ -43,20 +43,18 @@ async def list_users(
     caller: Caller,
     pager: Pager,
     *,
-    status: UserStatus | None,
+    made: Made,
+    state: UserStatus | None,
     role: Role | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
 ) -> Page[User]:
     """The tenant's people, newest first, those who left too."""
     parameters = {
         "tenant_id": caller.tenant_id,
         "after": pager.after_id,
         "limit": pager.fetch,
-        "status": status,
+        **made.parameters(),
+        "state": state,
         "role": role,
-        "created_after": created_after,
-        "created_before": created_before,
     }
     async with caller.transaction() as connection:
         rows = await fetch_all(connection, User, _sql.list_users, parameters)

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import Cursor, Limit, WebhooksManager, WebhooksReader
-from api.dto import Id, Instant, Page
+from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
+from api.list_filters import MadeWhen
 from api.openapi import problems
 from api.webhook_endpoints import service
 from api.webhook_endpoints.schemas import (
@@ -16,6 +17,7 @@ from api.webhook_endpoints.schemas import (
     DeliveryState,
     DeliverySummary,
     Endpoint,
+    EndpointState,
     EventId,
     EventType,
     NewEndpoint,
@@ -44,10 +46,16 @@ async def create_endpoint(caller: WebhooksManager, wanted: CreateEndpoint) -> Ne
 
 @router.get("", operation_id="list_webhook_endpoints", summary="Your webhook endpoints")
 async def list_endpoints(
-    caller: WebhooksReader, request: Request, limit: Limit = 50, cursor: Cursor = None
+    caller: WebhooksReader,
+    request: Request,
+    made: MadeWhen,
+    state: Annotated[EndpointState | None, Query(description="Only those on, or off.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[Endpoint]:
     """Endpoints, newest first."""
-    return await service.list_endpoints(caller, caller.pager(request, cursor, limit))
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_endpoints(caller, pager, made=made, state=state)
 
 
 @router.get(
@@ -137,10 +145,9 @@ async def list_deliveries(
     caller: WebhooksReader,
     request: Request,
     endpoint_id: Id,
+    made: MadeWhen,
     state: DeliveryState | None = None,
     event_type: EventType | None = None,
-    since: Annotated[Instant | None, Query(alias="from")] = None,
-    until: Instant | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DeliverySummary]:
@@ -151,8 +158,7 @@ async def list_deliveries(
         caller.pager(request, cursor, limit),
         state=state,
         event_type=event_type,
-        since=since,
-        until=until,
+        made=made,
     )
 
 

@@ -4,14 +4,16 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, computed_field
 from pydantic_core import PydanticCustomError
 
 from api.dto import Answer, Instant, Line, Request
+from core.domain.ids import created_at
 from core.domain.tenant_events import EVERYTHING, TenantEventType
 
 MAX_REPLAY = 10_000
 DeliveryState = Literal["pending", "delivered", "failed"]
+EndpointState = Literal["enabled", "disabled"]
 EventType = Annotated[TenantEventType, Field(strict=False)]
 
 
@@ -165,8 +167,13 @@ class DeliverySummary(Answer):
     failure: str | None = Field(description="How the last attempt failed, or why there is none.")
     http_status: int | None
     finished_at: datetime | None
-    occurred_at: datetime
+    occurred_at: datetime = Field(description="When it happened: of a status, as Meta says.")
     next_attempt_at: datetime | None
+
+    @computed_field(description="When it was written down to be told.")  # type: ignore[prop-decorator]
+    @property
+    def created_at(self) -> datetime:
+        return created_at(self.event_id)
 
 
 class DeliveryAttempt(Answer):

@@ -1,12 +1,13 @@
 """Endpoints, their secrets, their deliveries, replay."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from api.deps import Caller
 from api.dto import Answer, Page
+from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
 from api.webhook_endpoints.schemas import (
@@ -16,6 +17,7 @@ from api.webhook_endpoints.schemas import (
     DeliveryAttempt,
     DeliverySummary,
     Endpoint,
+    EndpointState,
     NewEndpoint,
     Replay,
     Replayed,
@@ -72,14 +74,22 @@ async def create_endpoint(caller: Caller, wanted: CreateEndpoint) -> NewEndpoint
     return NewEndpoint(endpoint=endpoint, secret=secret)
 
 
-async def list_endpoints(caller: Caller, pager: Pager) -> Page[Endpoint]:
+async def list_endpoints(
+    caller: Caller, pager: Pager, *, made: Made, state: EndpointState | None
+) -> Page[Endpoint]:
     """The tenant's endpoints, newest first."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
             connection,
             Endpoint,
             _sql.list_endpoints,
-            {"tenant_id": caller.tenant_id, "after": pager.after_id, "limit": pager.fetch},
+            {
+                "tenant_id": caller.tenant_id,
+                "after": pager.after_id,
+                **made.parameters(),
+                "enabled": None if state is None else state == "enabled",
+                "limit": pager.fetch,
+            },
         )
     return pager.page(rows, lambda row: row.endpoint_id)
 
@@ -152,8 +162,7 @@ async def list_deliveries(
     *,
     state: str | None,
     event_type: str | None,
-    since: datetime | None,
-    until: datetime | None,
+    made: Made,
 ) -> Page[DeliverySummary]:
     """Deliveries to an endpoint, the newest event first."""
     async with caller.transaction() as connection:
@@ -166,8 +175,7 @@ async def list_deliveries(
                 **_place(caller, endpoint_id),
                 "state": state,
                 "event_type": event_type,
-                "from": since,
-                "until": until,
+                **made.ids(),
                 "after": pager.after_id,
                 "limit": pager.fetch,
             },
@@ -271,7 +279,7 @@ async def _delivery(
         event_id=row.event_id, event_type=row.event_type, occurred_at=row.occurred_at, data=row.data
     )
     return Delivery(
-        **row.model_dump(exclude={"data"}),
+        **row.model_dump(exclude={"data", "created_at"}),
         webhook_id=webhook_id(row.event_id),
         body=body,
         tries=tries,

@@ -81,16 +81,16 @@ select
 from app.api_keys as k
 where k.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or k.api_key_id < %(after)s::uuid)
-    and (%(created_after)s::timestamptz is null or k.created_at >= %(created_after)s)
-    and (%(created_before)s::timestamptz is null or k.created_at < %(created_before)s)
+    and (%(created_from)s::timestamptz is null or k.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or k.created_at < %(created_to)s)
     and (
         %(made_by)s::text is null
         or %(made_by)s::text
         = coalesce('user:' || k.maker_id, 'api_key:' || coalesce(k.root_key_id, k.api_key_id))
     )
     and (
-        %(status)s::text is null
-        or %(status)s::text = case
+        %(state)s::text is null
+        or %(state)s::text = case
             when k.revoked_at is not null then 'revoked'
             when k.expires_at <= %(now)s then 'expired'
             else 'active'

@@ -24,11 +24,14 @@ select
     n.paused_until,
     n.pause_reason,
     a.blocked_reason,
-    n.synced_at
+    n.synced_at,
+    n.created_at
 from app.phone_numbers as n
 inner join app.whatsapp_accounts as a on n.tenant_id = a.tenant_id and n.waba_id = a.waba_id
 where n.tenant_id = %(tenant_id)s
     and (%(after)s::text is null or n.phone_number_id > %(after)s::text)
+    and (%(created_from)s::timestamptz is null or n.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or n.created_at < %(created_to)s)
 order by n.phone_number_id
 limit %(limit)s
 

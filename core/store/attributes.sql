@@ -50,6 +50,8 @@ select
 from app.contact_attributes as a
 where a.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or a.attribute_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or a.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or a.created_at < %(created_to)s)
 order by a.attribute_id desc
 limit %(limit)s
 

@@ -99,6 +99,8 @@ where e.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or e.entry_id < %(after)s::uuid)
     and e.entry_id >= %(first_id)s
     and e.entry_id < %(end_id)s
+    and (%(created_from)s::timestamptz is null or e.at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or e.at < %(created_to)s)
     and (%(actor)s::text is null or e.actor = %(actor)s)
     and (%(operation)s::text is null or e.operation = %(operation)s)
     and (%(target_kind)s::text is null or e.target_kind = %(target_kind)s)

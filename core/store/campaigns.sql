@@ -101,7 +101,8 @@ inner join app.campaign_states as shown
     and c.campaign_id = shown.campaign_id
 where c.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or c.campaign_id < %(after)s::uuid)
-    and (%(status)s::text is null or c.status = %(status)s::text)
+    and (%(created_from)s::timestamptz is null or c.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or c.created_at < %(created_to)s)
     and (%(state)s::text is null or shown.state = %(state)s::text)
 order by c.campaign_id desc
 limit %(limit)s
@@ -241,7 +242,7 @@ returning c.campaign_id
 with arms as (
     select
         c.campaign_id,
-        jsonb_object_agg(arm ->> 'name', t.version_hash) as hashes
+        jsonb_object_agg(arm ->> 'name', t.version_hash) as versions
     from app.campaigns as c
     cross join jsonb_path_query(c.experiment, 'lax $.variants[*]') as arm
     inner join app.templates as t
@@ -255,7 +256,7 @@ with arms as (
 )
 
 update app.campaigns as c
-set variant_hashes = coalesce(c.variant_hashes, '{}'::jsonb) || a.hashes
+set variant_hashes = coalesce(c.variant_hashes, '{}'::jsonb) || a.versions
 from arms as a
 where c.tenant_id = %(tenant_id)s
     and c.campaign_id = a.campaign_id

@@ -93,11 +93,13 @@ from app.consents as c
 where c.tenant_id = %(tenant_id)s
     and c.contact_id = %(contact_id)s
     and (%(after)s::uuid is null or c.consent_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or c.recorded_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or c.recorded_at < %(created_to)s)
 order by c.consent_id desc
 limit %(limit)s
 
 -- list_proven_consents --
--- One person's whole ledger, oldest entry first, each with the audit entry that was written with it.
+-- One person's whole ledger, oldest first, each with the audit entry that was written with it.
 select
     c.consent_id,
     c.purpose,

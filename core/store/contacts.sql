@@ -14,6 +14,8 @@ from app.contacts as c
 where c.tenant_id = %(tenant_id)s
     and c.erased_at is null
     and (%(after)s::uuid is null or c.contact_id < %(after)s::uuid)
+    and c.contact_id >= %(first_id)s
+    and c.contact_id < %(end_id)s
     and (%(created_from)s::timestamptz is null or c.created_at >= %(created_from)s)
     and (%(created_to)s::timestamptz is null or c.created_at < %(created_to)s)
     and (%(updated_from)s::timestamptz is null or c.updated_at >= %(updated_from)s)

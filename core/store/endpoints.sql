@@ -102,6 +102,9 @@ from app.webhook_endpoints as e
 where e.tenant_id = %(tenant_id)s
     and e.deleted_at is null
     and (%(after)s::uuid is null or e.endpoint_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or e.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or e.created_at < %(created_to)s)
+    and (%(enabled)s::boolean is null or e.enabled = %(enabled)s)
 order by e.endpoint_id desc
 limit %(limit)s
 
@@ -194,8 +197,8 @@ where d.tenant_id = %(tenant_id)s
     and d.endpoint_id = %(endpoint_id)s
     and (%(state)s::text is null or d.state = %(state)s::text)
     and (%(event_type)s::text is null or d.event_type = %(event_type)s::text)
-    and d.event_id >= app.uuid7_floor(coalesce(%(from)s::timestamptz, 'epoch'))
-    and d.event_id < app.uuid7_floor(coalesce(%(until)s::timestamptz, '9999-01-01'))
+    and d.event_id >= %(first_id)s
+    and d.event_id < %(end_id)s
     and (%(after)s::uuid is null or d.event_id < %(after)s::uuid)
 order by d.event_id desc
 limit %(limit)s

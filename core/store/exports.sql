@@ -25,6 +25,9 @@ where e.tenant_id = %(tenant_id)s
         %(after_id)s::uuid is null
         or (e.requested_at, e.export_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)
     )
+    and (%(created_from)s::timestamptz is null or e.requested_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or e.requested_at < %(created_to)s)
+    and (%(state)s::text is null or e.status = %(state)s)
 order by e.requested_at desc, e.export_id desc
 limit %(limit)s
 

@@ -190,7 +190,7 @@ select
 from app.imports as i
 where i.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or i.import_id < %(after)s::uuid)
-    and (%(status)s::text is null or i.status = %(status)s)
+    and (%(state)s::text is null or i.status = %(state)s)
     and (%(dry_run)s::boolean is null or i.dry_run = %(dry_run)s)
     and (%(created_from)s::timestamptz is null or i.created_at >= %(created_from)s)
     and (%(created_to)s::timestamptz is null or i.created_at < %(created_to)s)

@@ -226,8 +226,8 @@ left join app.service_windows as w
 where m.tenant_id = %(tenant_id)s
     and (%(phone_number_id)s::text is null or m.phone_number_id = %(phone_number_id)s)
     and (%(contact_id)s::uuid is null or m.contact_id = %(contact_id)s)
-    and (%(since)s::timestamptz is null or m.occurred_at >= %(since)s)
-    and (%(until)s::timestamptz is null or m.occurred_at < %(until)s)
+    and (%(created_from)s::timestamptz is null or m.occurred_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or m.occurred_at < %(created_to)s)
     and (
         %(after_at)s::timestamptz is null
         or (m.occurred_at, m.inbound_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)

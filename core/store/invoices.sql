@@ -19,7 +19,9 @@ where i.tenant_id = %(tenant_id)s
         %(after_id)s::uuid is null
         or (i.period_start, i.invoice_id) < (%(after_at)s::date, %(after_id)s::uuid)
     )
-    and (%(status)s::text is null or i.status = %(status)s::text)
+    and (%(created_from)s::timestamptz is null or i.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or i.created_at < %(created_to)s)
+    and (%(state)s::text is null or i.status = %(state)s::text)
 order by i.period_start desc, i.invoice_id desc
 limit %(limit)s
 

@@ -101,8 +101,8 @@ from jobs as j
 where (%(job_id)s::uuid is null or j.job_id = %(job_id)s::uuid)
     and (%(after)s::uuid is null or j.job_id < %(after)s::uuid)
     and (%(kind)s::text is null or j.kind = %(kind)s)
-    and (%(status)s::text is null or j.status = %(status)s)
-    and (%(created_after)s::timestamptz is null or j.created_at >= %(created_after)s)
-    and (%(created_before)s::timestamptz is null or j.created_at < %(created_before)s)
+    and (%(state)s::text is null or j.status = %(state)s)
+    and (%(created_from)s::timestamptz is null or j.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or j.created_at < %(created_to)s)
 order by j.job_id desc
 limit %(limit)s

@@ -44,6 +44,8 @@ from app.media_files as f
 where f.tenant_id = %(tenant_id)s
     and f.deleted_at is null
     and (%(after)s::uuid is null or f.media_file_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or f.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or f.created_at < %(created_to)s)
 order by f.media_file_id desc
 limit %(limit)s
 

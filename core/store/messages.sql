@@ -38,7 +38,7 @@ inner join app.whatsapp_accounts as a on n.tenant_id = a.tenant_id and n.waba_id
 where n.tenant_id = %(tenant_id)s and n.phone_number_id = %(phone_number_id)s
 
 -- list_messages --
--- Messages, newest first, by campaign, contact and state when asked.
+-- Messages, newest first, by time, campaign, contact and state when asked.
 select
     m.message_id,
     m.campaign_id,
@@ -60,7 +60,11 @@ select
     m.state_changed_at
 from app.messages as m
 where m.tenant_id = %(tenant_id)s
+    and m.message_id >= %(first_id)s
+    and m.message_id < %(end_id)s
     and (%(after)s::uuid is null or m.message_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or m.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or m.created_at < %(created_to)s)
     and (%(campaign_id)s::uuid is null or m.campaign_id = %(campaign_id)s::uuid)
     and (%(contact_id)s::uuid is null or m.contact_id = %(contact_id)s::uuid)
     and (%(state)s::text is null or m.state = %(state)s::text)

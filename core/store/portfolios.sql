@@ -40,17 +40,24 @@ select
     end as free,
     case
         when usage.used >= usage.people_per_day then usage.oldest_at + interval '24 hours'
-    end as next_free_at
+    end as next_free_at,
+    own.created_at
 from (
-    select distinct account.portfolio_id, p.portfolio_id is not null as known
+    select
+        account.portfolio_id,
+        p.portfolio_id is not null as known,
+        min(account.created_at) as created_at
     from app.whatsapp_accounts as account
     left join app.portfolios as p
         on account.tenant_id = p.tenant_id
         and account.portfolio_id = p.portfolio_id
     where account.tenant_id = %(tenant_id)s
+    group by account.portfolio_id, p.portfolio_id
 ) as own
 left join lateral app.portfolio_usage(own.portfolio_id) as usage on true
-where %(after)s::text is null or own.portfolio_id > %(after)s::text
+where (%(after)s::text is null or own.portfolio_id > %(after)s::text)
+    and (%(created_from)s::timestamptz is null or own.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or own.created_at < %(created_to)s)
 order by own.portfolio_id
 limit %(limit)s
 

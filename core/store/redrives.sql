@@ -46,6 +46,11 @@ select
     r.include_unconfirmed,
     r.matching,
     r.redriven,
+    case
+        when r.finished_at is not null then 'finished'
+        when r.redriven > 0 then 'running'
+        else 'queued'
+    end as state,
     r.requested_by,
     r.requested_at,
     r.finished_at
@@ -67,6 +72,11 @@ select
     r.include_unconfirmed,
     r.matching,
     r.redriven,
+    case
+        when r.finished_at is not null then 'finished'
+        when r.redriven > 0 then 'running'
+        else 'queued'
+    end as state,
     r.requested_by,
     r.requested_at,
     r.finished_at
@@ -74,6 +84,16 @@ from app.redrives as r
 where r.tenant_id = %(tenant_id)s
     and r.campaign_id = %(campaign_id)s
     and (%(after)s::uuid is null or r.redrive_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or r.requested_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or r.requested_at < %(created_to)s)
+    and (
+        %(state)s::text is null
+        or %(state)s::text = case
+            when r.finished_at is not null then 'finished'
+            when r.redriven > 0 then 'running'
+            else 'queued'
+        end
+    )
 order by r.redrive_id desc
 limit %(limit)s
 

@@ -203,6 +203,8 @@ select s.segment_id, s.name, s.filter, s.created_by, s.created_at, s.updated_at
 from app.segments as s
 where s.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or s.segment_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or s.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or s.created_at < %(created_to)s)
 order by s.segment_id desc
 limit %(limit)s
 

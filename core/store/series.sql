@@ -2,11 +2,13 @@
 -- A series that makes its first campaign before its first occurrence.
 insert into app.campaign_series (
     tenant_id, series_id, name, phone_number_id, template_id, list_id, parameters, experiment,
-    canary, local_delivery, starts_at, rule, max_lateness_seconds, lead_seconds, next_local, next_at, created_by, changed_by
+    canary, local_delivery, starts_at, rule, max_lateness_seconds, lead_seconds, next_local,
+    next_at, created_by, changed_by
 )
 values (
     %(tenant_id)s, %(series_id)s, %(name)s, %(phone_number_id)s, %(template_id)s, %(list_id)s,
-    %(parameters)s::jsonb, %(experiment)s::jsonb, %(canary)s::jsonb, %(local_delivery)s, %(starts_at)s, %(rule)s, %(max_lateness_seconds)s,
+    %(parameters)s::jsonb, %(experiment)s::jsonb, %(canary)s::jsonb, %(local_delivery)s,
+    %(starts_at)s, %(rule)s, %(max_lateness_seconds)s,
     %(lead_seconds)s, %(next_local)s, %(next_at)s, %(subject)s, %(subject)s
 )
 
@@ -118,7 +120,9 @@ inner join app.tenants as tenant on s.tenant_id = tenant.tenant_id
 where s.tenant_id = %(tenant_id)s
     and s.status <> 'deleted'
     and (%(after)s::uuid is null or s.series_id < %(after)s::uuid)
-    and (%(status)s::text is null or s.status = %(status)s::text)
+    and (%(created_from)s::timestamptz is null or s.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or s.created_at < %(created_to)s)
+    and (%(state)s::text is null or s.status = %(state)s::text)
 order by s.series_id desc
 limit %(limit)s
 
@@ -214,5 +218,8 @@ left join app.campaign_states as shown
 where o.tenant_id = %(tenant_id)s
     and o.series_id = %(series_id)s
     and (%(after)s::timestamp is null or o.occurrence < %(after)s::timestamp)
+    and (%(created_from)s::timestamptz is null or o.occurs_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or o.occurs_at < %(created_to)s)
+    and (%(state)s::text is null or shown.state = %(state)s)
 order by o.occurrence desc
 limit %(limit)s

@@ -67,6 +67,8 @@ where s.tenant_id = %(tenant_id)s
     and s.idle_until > %(now)s
     and s.ends_at > %(now)s
     and (%(after)s::uuid is null or s.session_id < %(after)s::uuid)
+    and (%(created_from)s::timestamptz is null or s.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or s.created_at < %(created_to)s)
 order by s.session_id desc
 limit %(limit)s
 

@@ -40,10 +40,10 @@ select
 from app.users as u
 where u.tenant_id = %(tenant_id)s
     and (%(after)s::uuid is null or u.user_id < %(after)s::uuid)
-    and (%(status)s::text is null or u.status = %(status)s::text)
+    and (%(state)s::text is null or u.status = %(state)s::text)
     and (%(role)s::text is null or u.role = %(role)s::text)
-    and (%(created_after)s::timestamptz is null or u.created_at >= %(created_after)s)
-    and (%(created_before)s::timestamptz is null or u.created_at < %(created_before)s)
+    and (%(created_from)s::timestamptz is null or u.created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or u.created_at < %(created_to)s)
 order by u.user_id desc
 limit %(limit)s
 

@@ -114,10 +114,10 @@ async def test_keys_are_listed_by_state_maker_and_time(
         assert found.status_code == 200, found.text
         return [item["api_key_id"] for item in found.json()["items"]]
 
-    assert await ids(status="revoked") == [key_id]
+    assert await ids(state="revoked") == [key_id]
     assert await ids(made_by=f"user:{user_id}") == [theirs.json()["api_key"]["api_key_id"]]
-    assert await ids(created_after=(datetime.now(UTC) + timedelta(hours=1)).isoformat()) == []
-    assert len(await ids(status="active")) == 2
+    assert await ids(created_from=(datetime.now(UTC) + timedelta(hours=1)).isoformat()) == []
+    assert len(await ids(state="active")) == 2
     assert (await api.get("/v1/api-keys", params={"made_by": "x"})).status_code == 422
 
 

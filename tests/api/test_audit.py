@@ -191,8 +191,8 @@ async def test_the_list_is_filtered_and_paged_newest_first(
         ({"actor": "user:nobody"}, 0),
         ({"target_id": lists[2]}, 1),
         ({"target_kind": "export"}, 1),
-        ({"created_after": items[2]["at"], "target_kind": "list"}, 2),
-        ({"created_before": "2026-01-01T00:00:00Z"}, 0),
+        ({"created_from": items[2]["at"], "target_kind": "list"}, 2),
+        ({"created_to": "2026-01-01T00:00:00Z"}, 0),
     ):
         found = (await api.get("/v1/audit", params=query)).json()["items"]
         assert len(found) == count, query

@@ -262,7 +262,7 @@ async def test_series_are_listed_by_status_and_page(
     rest = (await api.get(URL, params={"limit": 2, "cursor": page["next_cursor"]})).json()
     ids = [f"{URL}/{one['series_id']}" for one in page["items"] + rest["items"]]
     assert ids == urls[::-1]
-    paused = (await api.get(URL, params={"status": "paused"})).json()["items"]
+    paused = (await api.get(URL, params={"state": "paused"})).json()["items"]
     assert [f"{URL}/{one['series_id']}" for one in paused] == [urls[1]]
     assert (await api.delete(urls[1])).status_code == 204
     for step in ("", "/upcoming", "/occurrences"):

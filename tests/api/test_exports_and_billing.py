@@ -147,9 +147,9 @@ async def test_an_invoice_is_shown_with_exact_amounts_and_explained_lines(
     )
     [line] = invoice["lines"]
     assert (line["kind"], line["explanation"]) == ("base_fee", {"rule": "base fee"})
-    [listed] = (await api.get("/v1/invoices", params={"status": "draft"})).json()["items"]
+    [listed] = (await api.get("/v1/invoices", params={"state": "draft"})).json()["items"]
     assert listed["invoice_id"] == invoice_id
-    assert (await api.get("/v1/invoices", params={"status": "final"})).json()["items"] == []
+    assert (await api.get("/v1/invoices", params={"state": "final"})).json()["items"] == []
 
 
 async def test_usage_without_a_warehouse_is_503_with_advice(api: httpx.AsyncClient) -> None:

@@ -65,8 +65,8 @@ async def test_the_inbox_is_filtered_by_number_contact_and_half_open_time(
 ) -> None:
     ids = await add_inbound(api, admin, tenant, 4)
     between = {
-        "since": (NOON + timedelta(minutes=1)).isoformat(),
-        "until": (NOON + timedelta(minutes=3)).isoformat(),
+        "created_from": (NOON + timedelta(minutes=1)).isoformat(),
+        "created_to": (NOON + timedelta(minutes=3)).isoformat(),
     }
     items = (await api.get("/v1/inbox", params=between)).json()["items"]
     assert [item["inbound_id"] for item in items] == [ids[2], ids[1]]

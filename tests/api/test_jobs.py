@@ -59,9 +59,9 @@ async def test_every_kind_of_long_work_is_one_list(
     assert (await api.get("/v1/jobs", headers=as_tenant(other))).json()["items"] == []
     for query, kinds in (
         ({"kind": "import"}, ["import"]),
-        ({"status": "queued"}, ["export", "redrive"]),
-        ({"created_after": jobs[1]["created_at"]}, ["export", "import"]),
-        ({"created_before": jobs[2]["created_at"]}, ["plan"]),
+        ({"state": "queued"}, ["export", "redrive"]),
+        ({"created_from": jobs[1]["created_at"]}, ["export", "import"]),
+        ({"created_to": jobs[2]["created_at"]}, ["plan"]),
     ):
         found = (await api.get("/v1/jobs", params=query)).json()["items"]
         assert [job["kind"] for job in found] == kinds, query

@@ -47,6 +47,7 @@ async def test_an_unknown_limit_is_said_to_be_unknown(
         "used": None,
         "free": None,
         "next_free_at": None,
+        "created_at": found["created_at"],
     }
 
 

@@ -236,11 +236,11 @@ async def test_people_are_listed_by_state_role_and_time(
 
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert await roles() == ["finance", "viewer", "owner"]
-    assert await roles(status="active") == ["owner"]
+    assert await roles(state="active") == ["owner"]
     assert await roles(role="viewer") == ["viewer"]
-    assert await roles(created_after=later) == []
-    assert await roles(created_before=later, status="invited") == ["finance", "viewer"]
-    wrong = await anonymous.get("/v1/users", params={"status": "gone"}, headers=owner[1])
+    assert await roles(created_from=later) == []
+    assert await roles(created_to=later, state="invited") == ["finance", "viewer"]
+    wrong = await anonymous.get("/v1/users", params={"state": "gone"}, headers=owner[1])
     assert wrong.status_code == 422
     theirs = await anonymous.get("/v1/users", headers=as_tenant(other))
     assert theirs.json()["items"] == []

@@ -228,8 +228,8 @@ async def test_deliveries_are_listed_newest_first_and_filtered(
     assert await listed(state="failed") == [str(each) for each in (new[2], new[1], old[0])]
     assert await listed(event_type="message.read") == []
     day_ago = (datetime.now(UTC) - timedelta(days=2)).isoformat()
-    assert await listed(**{"from": day_ago}) == [str(each) for each in reversed(new)]
-    assert await listed(until=day_ago) == [str(each) for each in reversed(old)]
+    assert await listed(created_from=day_ago) == [str(each) for each in reversed(new)]
+    assert await listed(created_to=day_ago) == [str(each) for each in reversed(old)]
 
 
 async def test_one_delivery_is_replayed_with_its_own_id_and_not_twice(
