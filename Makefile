@@ -1,6 +1,6 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos-crash check bench openapi format clean
+.PHONY: help setup demo up test chaos-crash check fuzz bench openapi format clean
 
 BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest or to the benchmarks, e.g.
@@ -43,6 +43,9 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 
 chaos-crash: setup  ## Kill every program 200 times, both brokers (20 min); ARGS="--kills 40 --seed 1"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: setup  ## Try the API at random by its document; ARGS="--examples 10000 --minutes 60 --seed 2"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: setup  ## Measure against targets and peers; ARGS=--json, ARGS="--only worker"
 	@$(BIN)/python -m tests.load $(ARGS)

@@ -6,7 +6,7 @@ lone surrogate is refused, so that nothing that reaches a rule or PostgreSQL is 
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -72,6 +72,18 @@ def one_line(value: str) -> str:
     return value
 
 
+#: What `storable` and `one_line` refuse, as far as a pattern can say it.
+_STORABLE: Final[dict[str, Any]] = {"pattern": r"^[^\u0000]*$"}
+_ONE_LINE: Final[dict[str, Any]] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
+
+
+def not_null(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra` of a member that may be left out, but not be null."""
+    (only,) = [each for each in schema.pop("anyOf") if each.get("type") != "null"]
+    schema.pop("default", None)
+    schema.update(only)
+
+
 def _text_only(value: object) -> object:
     """Refuse numbers where an instant is meant: 17000 would be a second of 1970."""
     if not isinstance(value, str | datetime) or (isinstance(value, str) and "T" not in value):
@@ -87,16 +99,35 @@ def _id_text(value: object) -> object:
 
 Id = Annotated[UUID, BeforeValidator(_id_text), Field(strict=False)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
-Text = Annotated[str, Field(max_length=4096), AfterValidator(storable)]
+Text = Annotated[str, Field(max_length=4096, json_schema_extra=_STORABLE), AfterValidator(storable)]
 Line = Annotated[
-    str, Field(min_length=1, max_length=200), AfterValidator(storable), AfterValidator(one_line)
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra=_ONE_LINE),
+    AfterValidator(storable),
+    AfterValidator(one_line),
 ]
 Name = Annotated[
-    str, Field(min_length=1, max_length=120), AfterValidator(storable), AfterValidator(one_line)
+    str,
+    Field(min_length=1, max_length=120, json_schema_extra=_ONE_LINE),
+    AfterValidator(storable),
+    AfterValidator(one_line),
+]
+Email = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=254,
+        description="Kept in one form: small letters, NFKC.",
+        json_schema_extra=_ONE_LINE,
+    ),
+    AfterValidator(storable),
+    AfterValidator(one_line),
 ]
 MetaId = Annotated[str, Field(pattern=r"^[0-9]{1,32}$", description="An id of Meta: digits.")]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
-AttributeValue = Annotated[str, Field(max_length=1024), AfterValidator(storable)]
+AttributeValue = Annotated[
+    str, Field(max_length=1024, json_schema_extra=_STORABLE), AfterValidator(storable)
+]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=64)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,2}$")]
 Phone = Annotated[

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.allowed_methods import allowed_methods, is_misaddressed
 from api.etags import NotModified
 from api.problems import CATALOGUE, INTERNAL_ERROR, Problem, ProblemKind
 from core.errors import CarteiroError, InvalidInput, QuotaExceeded
@@ -145,6 +146,8 @@ async def _on_carteiro_error(request: Request, error: CarteiroError) -> Response
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
+    if is_misaddressed(request):
+        return _not_this_method(request)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return _answer(request, CATALOGUE["malformed-request"], "the body isn't JSON")
@@ -170,10 +173,20 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
     details = {
         400: "the body can't be read",
         404: "there is nothing at this address",
-        405: "the address doesn't take this method",
     }
     detail = details.get(error.status_code, kind.title)
+    if error.status_code == 405:
+        return _not_this_method(request)
     return _answer(request, kind, detail, headers=error.headers)
+
+
+def _not_this_method(request: Request) -> Response:
+    """The routes of one address are many, and the first one that fits knows only itself."""
+    methods = ", ".join(allowed_methods(request))
+    kind = CATALOGUE["method-not-allowed"]
+    return _answer(
+        request, kind, "the address doesn't take this method", headers={"Allow": methods}
+    )
 
 
 async def _on_database_error(request: Request, error: psycopg.Error) -> Response:

@@ -25,7 +25,9 @@ from core.secrets import subkey
 _DIGEST_BYTES: Final = 12
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
 _LIST: Final = re.compile(rf"\s*{_TAG.pattern}\s*(?:,\s*{_TAG.pattern}\s*)*", re.ASCII)
-_LONGEST: Final = 2_000
+LONGEST: Final = 2_000
+#: The same, and `*`, as the OpenAPI document says it.
+PATTERN: Final = r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'
 _ANYTHING: Final = "*"
 _READS: Final = frozenset({"GET", "HEAD"})
 #: What reads a thing with its tag, by what changes it: the only list of both.
@@ -103,6 +105,6 @@ def _tags(request: Request, name: str) -> tuple[str, ...] | None:
     text = ", ".join(given)
     if text.strip() == _ANYTHING:
         return (_ANYTHING,)
-    if len(text) > _LONGEST or _LIST.fullmatch(text) is None:
+    if len(text) > LONGEST or _LIST.fullmatch(text) is None:
         raise Problem("malformed-request", f"{name} must be * or a list of entity tags in quotes")
     return tuple(_TAG.findall(text))

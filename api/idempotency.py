@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar, cast
 
 from fastapi import Header, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from api.deps import Caller
 from api.dto import Answer
+from api.openapi_shapes import DEMANDED
 from api.problems import Problem
 from api.rows import execute, fetch_one
 from core.secrets import subkey
@@ -25,11 +26,18 @@ _sql = load("idempotency")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 REPLAYED: Final = "Idempotency-Replayed"
 
+_MEANING: Final = "Makes the request repeatable: the same key and body give the same answer."
+_SHAPE: Final[dict[str, JsonValue]] = {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 OptionalKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", description=_MEANING, json_schema_extra=_SHAPE)
+]
+#: A route with this one calls `require_key`: 400, not 422, for want of it.
+DemandedKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Makes the request repeatable: the same key and body give the same answer.",
+        description=_MEANING,
+        json_schema_extra=_SHAPE | {DEMANDED: True},
     ),
 ]
 Result = TypeVar("Result", bound=BaseModel)

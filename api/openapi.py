@@ -11,9 +11,10 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.etags import READ_BY_CHANGE
+from api.etags import LONGEST, PATTERN, READ_BY_CHANGE
 from api.examples import Examples
 from api.openapi_headers import ALWAYS, BY_STATUS, COUNTED, HEADERS, TO_CALLERS, header_refs
+from api.openapi_shapes import complete_shapes, take_demand
 from api.openapi_webhooks import meta_path, webhooks
 from api.problems import CATALOGUE
 from api.rate_limits import UNLIMITED
@@ -54,8 +55,6 @@ TAGS: Final = [
 ]
 PROBLEM_TYPE: Final = "application/problem+json"
 _METHODS: Final = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
-_LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
-_TIME: Final = r"^\d{2}:\d{2}(:\d{2})?$"
 #: Of parameters whose route says nothing itself; ids are described by rule.
 _PARAMETERS: Final = {
     "category": "Only of this category.",
@@ -168,7 +167,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         if path != _BELOW:
             _describe_errors(method, path, operation)
         _describe_headers(path, operation)
-    _describe_local_times(document["components"]["schemas"])
+    complete_shapes(document["components"]["schemas"])
     _describe_values(document)
     _give_examples(document)
     answers = [
@@ -235,7 +234,7 @@ def _describe_conditions(operation: dict[str, Any]) -> None:
             "in": "header",
             "required": False,
             "description": meaning,
-            "schema": {"type": "string", "maxLength": 2000},
+            "schema": {"type": "string", "maxLength": LONGEST, "pattern": PATTERN},
             "example": HEADERS["ETag"]["example"],
         }
     )
@@ -274,24 +273,7 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
             known = f"The id of the {name.removesuffix('_id').replace('_', ' ')}."
         if known is not None:
             parameter.setdefault("description", known)
-
-
-def _describe_local_times(node: Any, name: str = "") -> None:
-    """Wall-clock times have no offset, which the formats of JSON Schema demand."""
-    if isinstance(node, list):
-        for item in node:
-            _describe_local_times(item, name)
-    if not isinstance(node, dict):
-        return
-    if node.get("format") == "time":
-        node["pattern"] = _TIME
-        del node["format"]
-    elif node.get("format") == "date-time" and name.endswith("_local"):
-        node["pattern"] = _LOCAL_TIME
-        del node["format"]
-    for key, item in node.items():
-        inside = key in {"anyOf", "items"}
-        _describe_local_times(item, name if inside else key)
+        take_demand(parameter)
 
 
 def _describe_values(node: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from api.problems import CATALOGUE
-from core.domain.tenant_events import TenantEventType
+from core.domain.tenant_events import EVERYTHING, TenantEventType
 
 Meanings = Mapping[str, str]
 
@@ -269,6 +269,8 @@ _GROUPS: Final[tuple[Meanings, ...]] = (
         "usage": "messages by day, market and category",
         "invoices": "the lines of your invoices",
     },
+    {EVERYTHING: "every event, later ones too"}
+    | {event.value: meaning for event, meaning in EVENTS.items()},
     {
         "parquet": "Apache Parquet",
         "csv": "comma-separated, UTF-8",

@@ -8,7 +8,15 @@ from pydantic import ConfigDict, Field
 
 from api.dto import Answer, AttributeName, AttributeValue, Id, Instant, Line, Name, Request, Text
 
-AnswerText = Annotated[Text, Field(min_length=1, max_length=1024, pattern=r"\S")]
+AnswerText = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"\S",
+        json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
+    ),
+]
 Purpose = Literal["marketing", "utility", "authentication", "service"]
 
 

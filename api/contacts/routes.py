@@ -204,7 +204,13 @@ async def save_contact(
     return saved
 
 
-@router.get("/contacts", tags=["contacts"], operation_id="list_contacts", summary="Your contacts")
+@router.get(
+    "/contacts",
+    tags=["contacts"],
+    operation_id="list_contacts",
+    summary="Your contacts",
+    responses=problems("not-found"),
+)
 async def list_contacts(
     caller: ContactsReader,
     request: Request,
@@ -330,7 +336,8 @@ async def change_members(
 
 
 def _is_workbook(request: Request) -> bool:
-    return request.headers["content-type"].split(";")[0].strip().lower() == MEDIA_TYPE
+    # An empty body needs none; it is a CSV file without a header row.
+    return request.headers.get("content-type", "").split(";")[0].strip().lower() == MEDIA_TYPE
 
 
 def _claim(channel: str | None, text_version: str | None, evidence: str | None) -> Claim | None:

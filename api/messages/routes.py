@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import Cursor, Limit, MessagesReader, MessagesSender
 from api.dto import Id, Page
-from api.idempotency import OptionalKey, once, require_key
+from api.idempotency import DemandedKey, once, require_key
 from api.list_filters import MadeWhen
 from api.messages import explain as story
 from api.messages import service
@@ -43,7 +43,7 @@ async def send_message(
     caller: MessagesSender,
     response: Response,
     wanted: SendMessage,
-    idempotency_key: OptionalKey = None,
+    idempotency_key: DemandedKey = None,
 ) -> QueuedMessage:
     """Queues a template or a text for one person; needs an Idempotency-Key.
 

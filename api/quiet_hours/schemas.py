@@ -25,7 +25,11 @@ def _clock_text(value: object) -> object:
     return value
 
 
-WallClock = Annotated[time, BeforeValidator(_clock_text), Field(strict=False)]
+WallClock = Annotated[
+    time,
+    BeforeValidator(_clock_text),
+    Field(strict=False, json_schema_extra={"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
 
 
 class PutQuietHours(Request):

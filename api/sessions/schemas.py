@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.dto import Answer, Line, Request, Text
+from api.dto import Answer, Email, Line, Request, Text
 
 _SLUG = "padaria-aurora"
 
@@ -28,8 +28,7 @@ class LogIn(Request):
 
     slug: Annotated[Line, Field(max_length=63, description="The tenant's short name.")]
     email: Annotated[
-        Line,
-        Field(max_length=254, description="Capitals and compatible letters make no difference."),
+        Email, Field(description="Capitals and compatible letters make no difference.")
     ]
     password: Annotated[Text, Field(min_length=1, max_length=256)]
 

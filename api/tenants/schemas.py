@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.dto import Answer, Language, Line, Name, Request
+from api.dto import Answer, Language, Line, Name, Request, not_null
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
 
@@ -44,19 +44,25 @@ class ChangeTenant(Request):
         json_schema_extra={"examples": [{"marketing_cap_messages": 2, "marketing_cap_days": 7}]}
     )
 
-    name: Name | None = None
-    locale: Language | None = None
+    name: Name | None = Field(default=None, json_schema_extra=not_null)
+    locale: Language | None = Field(default=None, json_schema_extra=not_null)
     timezone: Annotated[Line, Field(max_length=64)] | None = Field(
-        default=None, description="Refused once something was invoiced: its days are billed."
+        default=None,
+        description="Refused once something was invoiced: its days are billed.",
+        json_schema_extra=not_null,
     )
     four_eyes: bool | None = Field(
-        default=None, description="On at once; off when a second owner asks for it too."
+        default=None,
+        description="On at once; off when a second owner asks for it too.",
+        json_schema_extra=not_null,
     )
     marketing_cap_messages: Annotated[int, Field(ge=1, le=9_999)] | None = Field(
         default=None, description="With `marketing_cap_days`; both null: no cap."
     )
     marketing_cap_days: Annotated[int, Field(ge=1, le=90)] | None = None
-    blocked_countries: Annotated[list[Country], Field(max_length=250)] | None = None
+    blocked_countries: Annotated[list[Country], Field(max_length=250)] | None = Field(
+        default=None, json_schema_extra=not_null
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> "ChangeTenant":

@@ -8,11 +8,10 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.dto import Answer, Line, Name, Request, Text
+from api.dto import Answer, Email, Name, Request, Text, not_null
 from api.scopes import Role
 
 RoleField = Annotated[Role, Field(strict=False, description="What the person may do: see docs.")]
-Email = Annotated[Line, Field(max_length=254, description="Kept in one form: small letters, NFKC.")]
 Password = Annotated[Text, Field(min_length=1, max_length=256)]
 
 
@@ -103,9 +102,11 @@ class ChangeUser(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"role": "approver"}]})
 
-    name: Name | None = None
-    role: RoleField | None = None
-    status: Annotated[Presence, Field(strict=False)] | None = None
+    name: Name | None = Field(default=None, json_schema_extra=not_null)
+    role: RoleField | None = Field(default=None, json_schema_extra=not_null)
+    status: Annotated[Presence, Field(strict=False)] | None = Field(
+        default=None, json_schema_extra=not_null
+    )
 
     @model_validator(mode="after")
     def _nothing_is_taken_away(self) -> "ChangeUser":

@@ -1,10 +1,17 @@
 """What the slice of webhook endpoints takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, computed_field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    computed_field,
+)
 from pydantic_core import PydanticCustomError
 
 from api.dto import Answer, Instant, Line, Request
@@ -15,6 +22,9 @@ MAX_REPLAY = 10_000
 DeliveryState = Literal["pending", "delivered", "failed"]
 EndpointState = Literal["enabled", "disabled"]
 EventType = Annotated[TenantEventType, Field(strict=False)]
+
+
+_NAMES: Final[list[JsonValue]] = [EVERYTHING, *(each.value for each in TenantEventType)]
 
 
 def _known_types(values: list[str]) -> list[str]:
@@ -36,7 +46,7 @@ def _failed() -> list[Literal["failed", "delivered"]]:
 
 
 EventTypes = Annotated[
-    list[Annotated[str, Field(max_length=64)]],
+    list[Annotated[str, Field(max_length=64, json_schema_extra={"enum": _NAMES})]],
     Field(
         min_length=1, max_length=64, description='Exact types, or `["*"]` for all, later ones too.'
     ),

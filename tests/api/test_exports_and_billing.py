@@ -158,9 +158,8 @@ async def test_usage_without_a_warehouse_is_503_with_advice(api: httpx.AsyncClie
     assert answer.headers["retry-after"]
 
 
-async def test_usage_shows_a_tenant_its_own_days(
-    api: httpx.AsyncClient, settings: Settings, tenant: Account, other: Account
-) -> None:
+def publish_usage(settings: Settings, *delivered: tuple[Account, int]) -> None:
+    """A warehouse whose marts say so many a day for each tenant, on two days of November."""
     from core.store import migrate
 
     migrate.bootstrap(settings)
@@ -171,7 +170,7 @@ async def test_usage_shows_a_tenant_its_own_days(
             "create table published.usage_daily (tenant_id uuid, tenant_date date, category text, "
             "market text, pricing_type text, delivered_count bigint, read_count bigint)"
         )
-        for account, count in ((tenant, 5), (other, 7)):
+        for account, count in delivered:
             for day in ("2026-11-01", "2026-11-02"):
                 warehouse.execute(
                     "insert into published.usage_daily "
@@ -185,6 +184,12 @@ async def test_usage_shows_a_tenant_its_own_days(
         )
         warehouse.execute("grant usage on schema tenant_marts to carteiro_app")
         warehouse.execute("grant select on tenant_marts.usage_daily to carteiro_app")
+
+
+async def test_usage_shows_a_tenant_its_own_days(
+    api: httpx.AsyncClient, settings: Settings, tenant: Account, other: Account
+) -> None:
+    publish_usage(settings, (tenant, 5), (other, 7))
     query = {"from": "2026-11-01", "to": "2026-11-03"}
     usage = (await api.get("/v1/usage", params=query)).json()
     assert usage["delivered"] == 10

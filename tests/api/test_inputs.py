@@ -149,6 +149,23 @@ async def test_a_file_is_imported_as_csv_only(api: httpx.AsyncClient) -> None:
     assert_problem(answer, 415, "unsupported-media-type")
 
 
+async def test_an_import_without_a_body_is_a_file_without_a_header(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/contacts/imports?list=l")
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-csv-header")
+
+
+async def test_an_address_of_254_characters_is_taken_wherever_one_is_given(
+    api: httpx.AsyncClient, tenant: Account
+) -> None:
+    domain = ".".join(["d" * 60] * 3)
+    email = f"{'a' * 64}@{domain}.{'e' * 6}"
+    person = {"email": email, "name": "Ana", "role": "viewer"}
+    assert len(email) == 254
+    assert (await api.post("/v1/users", json=person)).status_code == 201
+    stranger = {"slug": tenant.slug, "email": email, "password": "x"}
+    assert (await api.post("/v1/login", json=stranger)).status_code == 401
+
+
 async def test_unknown_addresses_and_methods_are_problems(api: httpx.AsyncClient) -> None:
     assert_problem(await api.get("/v1/nothing"), 404, "not-found")
     assert_problem(await api.get("/v1/contacts/"), 404, "not-found")

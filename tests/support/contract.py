@@ -62,7 +62,11 @@ def _validator(operation_id: str, status: str, media_type: str) -> Draft202012Va
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
     """The documented operation behind a request; None for an address we don't have."""
+    # A fixed word is no id, also where no operation of the fixed address takes this method.
+    fixed = path in document()["paths"]
     for wanted, pattern, operation in _patterns():
+        if fixed and pattern.pattern != path:
+            continue
         if wanted == method.lower() and pattern.fullmatch(path):
             return operation
     return None
