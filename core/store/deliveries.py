@@ -44,6 +44,8 @@ class Claimed:
     endpoint_id: UUID
     event_id: UUID
     fence: int
+    #: Since when it was due, before the claim.
+    due_at: datetime
     #: Failures since it was queued.
     failures: int
     give_up_at: datetime
@@ -186,6 +188,18 @@ async def claim_deliveries(
         "lease_seconds": lease_seconds,
     }
     return await _all(connection, Claimed, _SQL.claim_deliveries, values)
+
+
+async def return_deliveries(connection: Connection, claims: Sequence[Claimed]) -> int:
+    """Give claims back that were not tried: due as before them; returns how many still held."""
+    values = {
+        "tenant_ids": [claim.tenant_id for claim in claims],
+        "endpoint_ids": [claim.endpoint_id for claim in claims],
+        "event_ids": [claim.event_id for claim in claims],
+        "fences": [claim.fence for claim in claims],
+        "due_ats": [claim.due_at for claim in claims],
+    }
+    return (await connection.execute(_SQL.return_deliveries, values)).rowcount
 
 
 async def list_targets(

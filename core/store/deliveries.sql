@@ -162,6 +162,8 @@ cross join lateral (
         where first.tenant_id = e.tenant_id
             and first.endpoint_id = e.endpoint_id
             and first.due_at <= now()
+            -- The words of the index: PostgreSQL takes it here, and nowhere else.
+            and first.due_at < 'infinity'
         order by first.due_at, first.event_id
         limit %(most)s
     ) as q
@@ -181,14 +183,15 @@ with wanted as (
 ),
 
 picked as materialized (
-    select due.tenant_id, due.endpoint_id, due.event_id
+    select due.tenant_id, due.endpoint_id, due.event_id, due.due_at
     from wanted as w
     cross join lateral (
-        select q.tenant_id, q.endpoint_id, q.event_id
+        select q.tenant_id, q.endpoint_id, q.event_id, q.due_at
         from app.webhook_queue as q
         where q.tenant_id = w.tenant_id
             and q.endpoint_id = w.endpoint_id
             and q.due_at <= now()
+            and q.due_at < 'infinity'
         order by q.due_at, q.event_id
         limit w.share
         for update skip locked
@@ -202,7 +205,7 @@ claimed as (
     where q.tenant_id = p.tenant_id
         and q.endpoint_id = p.endpoint_id
         and q.event_id = p.event_id
-    returning q.*
+    returning q.tenant_id, q.endpoint_id, q.event_id, q.fence, p.due_at, q.failures, q.give_up_at
 )
 
 select
@@ -210,6 +213,7 @@ select
     c.endpoint_id,
     c.event_id,
     c.fence,
+    c.due_at,
     c.failures,
     c.give_up_at,
     e.event_type,
@@ -220,6 +224,19 @@ inner join app.tenant_events as e
     on c.tenant_id = e.tenant_id
     and c.event_id = e.event_id
 order by c.event_id
+
+-- return_deliveries --
+-- Gives back claims that were not tried, each as long due as before.
+update app.webhook_queue as q
+set due_at = r.due_at
+from unnest(
+    %(tenant_ids)s::uuid[], %(endpoint_ids)s::uuid[], %(event_ids)s::uuid[],
+    %(fences)s::integer[], %(due_ats)s::timestamptz[]
+) as r (tenant_id, endpoint_id, event_id, fence, due_at)
+where q.tenant_id = r.tenant_id
+    and q.endpoint_id = r.endpoint_id
+    and q.event_id = r.event_id
+    and q.fence = r.fence
 
 -- list_targets --
 -- Where endpoints are and what signs for them now, the newest secret first.
@@ -300,7 +317,9 @@ told as (
         and d.event_id = h.event_id
         and d.event_id >= %(lowest)s
         and d.event_id <= %(highest)s
-    returning d.tenant_id, d.endpoint_id, d.event_id, d.attempts
+    returning
+        d.tenant_id, d.endpoint_id, d.event_id, d.attempts, h.started_at, h.duration_ms,
+        d.http_status, d.failure, h.answer
 ),
 
 attempted as (
@@ -309,13 +328,9 @@ attempted as (
         failure, answer
     )
     select
-        h.tenant_id, h.endpoint_id, h.event_id, t.attempts, h.started_at, h.duration_ms,
-        h.http_status, h.failure, h.answer
-    from held as h
-    inner join told as t
-        on h.tenant_id = t.tenant_id
-        and h.endpoint_id = t.endpoint_id
-        and h.event_id = t.event_id
+        t.tenant_id, t.endpoint_id, t.event_id, t.attempts, t.started_at, t.duration_ms,
+        t.http_status, t.failure, t.answer
+    from told as t
 )
 
 select h.tenant_id, h.endpoint_id, h.event_id, h.failed_before

@@ -16,6 +16,8 @@ from sender.processes import pause, repeat, serve_own_metrics, stop_on_signals
 _TELL_SECONDS: Final = 0.25
 _CLAIM_SECONDS: Final = 0.2
 _UPKEEP_SECONDS: Final = 10.0
+_GATHER_SECONDS: Final = 0.02
+"""Outcomes of so long are recorded together: a commit for each would be the limit of all."""
 _HOUSEKEEPING_SECONDS: Final = 3_600.0
 _DRAIN_SECONDS: Final = 4.0
 _log = get_logger(__name__)
@@ -66,6 +68,7 @@ class _Rounds:
 
     async def record(self) -> float:
         await _either(self._notifier.wait_for_outcomes(), self._stop.wait())
+        await pause(self._stop, _GATHER_SECONDS)
         await self._notifier.record()
         return 0.0
 

@@ -1,8 +1,8 @@
 """The notifier: claims what is due, posts it, records what became of it.
 
 A delivery never waits in memory for its time: the queue holds when it is due, and a claim is a
-lease. What is in memory is under way, and its slot is free again only when its outcome is recorded:
-a database that is away stops the claims by itself.
+lease. What is in memory is under way or next in its endpoint's lane, and its slot is free again
+only when its outcome is recorded: a database that is away stops the claims by itself.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from core.store.deliveries import Attempt, Claimed, EndpointChange, EndpointKey,
 from core.store.endpoints import open_secret
 from sender.consequences import open_alert
 from sender.notifier.calls import Answer, post
+from sender.notifier.lanes import Lanes
 from sender.notifier.retries import LONGEST_WISH_SECONDS, next_try
 from sender.notifier.shares import Limits, share_out
 
@@ -63,10 +64,13 @@ class Notifier:
         self._limits = Limits(
             in_flight=settings.webhook_max_in_flight, endpoint=settings.webhook_endpoint_concurrency
         )
+        self._lanes = Lanes(settings.webhook_endpoint_concurrency)
+        #: Claims of each endpoint that are not recorded yet: called, waiting or answered.
         self._in_flight = Counter[EndpointKey]()
         self._ailing: set[EndpointKey] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._outcomes: list[Attempt] = []
+        self._untried: list[Claimed] = []
         self._has_outcomes = asyncio.Event()
         self._has_room = asyncio.Event()
 
@@ -84,28 +88,36 @@ class Notifier:
         return told
 
     async def claim(self) -> int:
-        """Start calls for what is due, as far as there is room; returns how many."""
+        """Take what is due into the lanes, as far as there is room; returns how many."""
         self._has_room.clear()
+        self._give_back(self._lanes.give_back_stale())
         if self._limits.in_flight <= self._in_flight.total():
             return 0
         async with platform_transaction(self._pool) as connection:
             claimed, targets = await self._take(connection)
         for each in claimed:
-            target = targets.get((each.tenant_id, each.endpoint_id))
-            self._start(each, target)
+            self._in_flight[each.tenant_id, each.endpoint_id] += 1
+        work = ((each, targets.get((each.tenant_id, each.endpoint_id))) for each in claimed)
+        for key in self._lanes.add(work):
+            self._fill(key)
         return len(claimed)
 
     async def record(self) -> int:
         """Record the outcomes there are, many in one transaction; returns how many."""
-        batch = self._outcomes[:_RECORD_AT_ONCE]
-        if not batch:
+        batch, untried = self._outcomes[:_RECORD_AT_ONCE], self._untried[:_RECORD_AT_ONCE]
+        if not batch and not untried:
             return 0
         async with platform_transaction(self._pool) as connection:
-            ended = await self._record(connection, batch)
+            ended = await self._record(connection, batch) if batch else []
+            if untried:
+                await deliveries.return_deliveries(connection, untried)
         # Only now: what could not be recorded is recorded in the next round.
         del self._outcomes[: len(batch)]
-        if not self._outcomes:
+        del self._untried[: len(untried)]
+        if not self._outcomes and not self._untried:
             self._has_outcomes.clear()
+        for claim in untried:
+            self._release((claim.tenant_id, claim.endpoint_id))
         for attempt in batch:
             self._release((attempt.claimed.tenant_id, attempt.claimed.endpoint_id))
             WEBHOOK_ATTEMPTS.labels(_outcome(attempt)).inc()
@@ -117,7 +129,7 @@ class Notifier:
                 tenant_id=change.tenant_id,
                 reason=change.disabled_reason,
             )
-        return len(batch)
+        return len(batch) + len(untried)
 
     async def upkeep(self) -> int:
         """End what waits for nobody, and keep up with events nobody listens to."""
@@ -135,7 +147,11 @@ class Notifier:
             )
 
     async def finish(self, seconds: float) -> None:
-        """End: wait for calls under way, record what is known. The others' leases run out."""
+        """End: wait for calls under way, record what is known, give back what was not tried.
+
+        The leases of the others run out.
+        """
+        self._give_back(self._lanes.give_back_all())
         if self._calls:
             await asyncio.wait(set(self._calls), timeout=seconds)
         for call in self._calls:
@@ -154,13 +170,13 @@ class Notifier:
 
     @property
     def busy(self) -> int:
-        """Calls under way or not yet recorded."""
+        """Claims that are called, wait for their call, or are not yet recorded."""
         return self._in_flight.total()
 
     async def _take(
         self, connection: Connection
     ) -> tuple[list[Claimed], Mapping[EndpointKey, Target]]:
-        due = await deliveries.list_due_endpoints(connection, most=self._limits.endpoint)
+        due = await deliveries.list_due_endpoints(connection, most=self._limits.tenant)
         oldest = min((each.oldest_due_at for each in due), default=None)
         age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
         WEBHOOK_OLDEST_DUE_SECONDS.set(max(0.0, age))
@@ -168,28 +184,47 @@ class Notifier:
             key for key in self._ailing if self._in_flight[key]
         }
         ailing = sum(self._in_flight[key] for key in self._ailing)
-        shares = share_out(due, self._in_flight, ailing, self._limits, most=_CLAIM_AT_ONCE)
+        shares = share_out(
+            due,
+            self._in_flight,
+            ailing,
+            self._limits,
+            most=_CLAIM_AT_ONCE,
+            windows=self._lanes.windows(),
+        )
         if not shares:
             return [], {}
         lease = self._settings.webhook_timeout_seconds + LEASE_MARGIN_SECONDS
         claimed = await deliveries.claim_deliveries(connection, shares, lease_seconds=lease)
         return claimed, await deliveries.list_targets(connection, list(shares))
 
-    def _start(self, claimed: Claimed, target: Target | None) -> None:
-        self._in_flight[claimed.tenant_id, claimed.endpoint_id] += 1
-        call = asyncio.create_task(self._deliver(claimed, target))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+    def _fill(self, key: EndpointKey) -> None:
+        """Begin the calls that the endpoint has free."""
+        while (work := self._lanes.begin(key)) is not None:
+            call = asyncio.create_task(self._deliver(key, *work))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
 
-    async def _deliver(self, claimed: Claimed, target: Target | None) -> None:
+    async def _deliver(self, key: EndpointKey, claimed: Claimed, target: Target | None) -> None:
         try:
             answer = await self._post(claimed, target)
         except BaseException:
             # Cancelled while stopping, or a defect: the lease brings the delivery back.
-            self._release((claimed.tenant_id, claimed.endpoint_id))
+            self._lanes.end(key, seconds=0.0, succeeded=False)
+            self._release(key)
             raise
+        succeeded = answer.failure is None
+        self._lanes.end(key, seconds=answer.duration_ms / 1_000, succeeded=succeeded)
+        if not succeeded:
+            self._give_back(self._lanes.give_back(key))
         self._outcomes.append(self._judge(claimed, answer))
         self._has_outcomes.set()
+        self._fill(key)
+
+    def _give_back(self, claims: Sequence[Claimed]) -> None:
+        if claims:
+            self._untried += claims
+            self._has_outcomes.set()
 
     async def _post(self, claimed: Claimed, target: Target | None) -> Answer:
         try:

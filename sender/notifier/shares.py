@@ -40,8 +40,13 @@ def share_out(
     limits: Limits,
     *,
     most: int,
+    windows: Mapping[EndpointKey, int] | None = None,
 ) -> dict[EndpointKey, int]:
-    """How many deliveries of each endpoint to claim now, `most` in all; without those of none."""
+    """How many deliveries of each endpoint to claim now, `most` in all; without those of none.
+
+    `windows` are the claims that endpoints may have by their own record; absent: their calls.
+    """
+    windows = windows or {}
     shares: dict[EndpointKey, int] = {}
     tenants = Counter[TenantId]()
     for (tenant_id, _), count in in_flight.items():
@@ -53,7 +58,9 @@ def share_out(
         following = []
         for endpoint in turns:
             key = (endpoint.tenant_id, endpoint.endpoint_id)
-            calls = min(limits.endpoint, _AILING_CALLS) if endpoint.is_ailing else limits.endpoint
+            calls = windows.get(key, limits.endpoint)
+            if endpoint.is_ailing:
+                calls = min(limits.endpoint, _AILING_CALLS)
             given = shares.get(key, 0)
             if (
                 given >= endpoint.waiting

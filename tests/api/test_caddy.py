@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from api.body_limits import IMPORT_LIMIT, JSON_LIMIT, UPLOAD_PACE
 from api.http_protocol import HEAD_BYTES, HEAD_SECONDS

@@ -390,6 +390,54 @@ async def test_an_endpoint_that_hangs_delays_no_other(
         assert len(slow) == 4
 
 
+async def test_an_endpoint_that_answers_gets_claims_ahead_and_gives_them_back_when_it_fails(
+    world: World, stub: EndpointStub, opened: Open
+) -> None:
+    add_endpoint(world, stub.url)
+    emit(world, count=400)
+    async with opened(webhook_endpoint_concurrency=4) as notifier:
+        while len(stub.received) < 200:
+            await notifier.claim()
+            await notifier.wait_for_outcomes()
+            await notifier.record()
+        assert notifier.busy > 4
+        stub.reply = lambda got: web.Response(status=500)
+        while notifier.busy:
+            await notifier.wait_for_outcomes()
+            await notifier.record()
+        failed = world.one("select count(*) from app.webhook_attempts where failure is not null")
+        assert 1 <= failed <= 4
+        waiting, oldest = world.execute(
+            "select count(*), max(due_at) filter (where failures = 0) < now()"
+            " from app.webhook_queue"
+        )[0]
+        assert (waiting, oldest) == (400 - deliveries_of(world)["delivered"], True)
+        stub.reply = lambda got: web.Response(status=204)
+        make_due(world)
+        await drain(notifier)
+    assert deliveries_of(world) == {"delivered": 400}
+    assert len(stub.received) == 400 + failed
+
+
+async def test_a_stopped_process_gives_back_at_once_what_it_had_claimed_ahead(
+    world: World, stub: EndpointStub, opened: Open
+) -> None:
+    add_endpoint(world, stub.url)
+    emit(world, count=300)
+    async with opened(webhook_endpoint_concurrency=4) as notifier:
+        while len(stub.received) < 100:
+            await notifier.claim()
+            await notifier.wait_for_outcomes()
+            await notifier.record()
+        await notifier.claim()
+        assert notifier.busy > 4
+        await notifier.finish(5)
+        assert notifier.busy == 0
+    assert world.one("select count(*) from app.webhook_queue where due_at > now()") == 0
+    done = deliveries_of(world)["delivered"]
+    assert len(stub.received) == len(set(stub.ids())) == done < 300
+
+
 async def test_a_dead_process_loses_nothing_and_cannot_record_late(
     world: World, stub: EndpointStub, opened: Open, pool: Pool
 ) -> None:
