@@ -17,7 +17,7 @@ from api.list_filters import Made
 from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
 from core.domain.ids import new_id
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput
 from core.secrets import new_api_key
 from core.store.audit import Detail
 from core.store.database import Connection
@@ -130,9 +130,8 @@ async def rotate_api_key(caller: Caller, api_key_id: UUID, wanted: RotateApiKey)
 async def revoke_api_key(caller: Caller, api_key_id: UUID) -> None:
     """End a key at once, also the one that is used for this call."""
     async with caller.transaction() as connection:
-        known = await execute(connection, _sql.revoke_api_key, _place(caller, api_key_id))
-    if not known:
-        raise NotFound("there is no such API key")
+        caller.conditions.check(await _locked(connection, caller, api_key_id))
+        await execute(connection, _sql.revoke_api_key, _place(caller, api_key_id))
 
 
 async def _insert(

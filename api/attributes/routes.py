@@ -61,7 +61,7 @@ async def list_attributes(
 )
 async def get_attribute(caller: ContactsReader, attribute_id: Id) -> ContactAttribute:
     """One declared attribute."""
-    return await service.get(caller, attribute_id)
+    return caller.conditions.answer(await service.get(caller, attribute_id))
 
 
 @router.patch(
@@ -74,7 +74,7 @@ async def change_attribute(
     caller: ContactsWriter, attribute_id: Id, wanted: ChangeAttribute
 ) -> ContactAttribute:
     """Other options of an enum, or whether it is personal. Values that contacts have stay."""
-    return await service.change(caller, attribute_id, wanted)
+    return caller.conditions.answer(await service.change(caller, attribute_id, wanted))
 
 
 @router.delete(

@@ -12,7 +12,7 @@ from api.problems import Problem
 from api.rows import execute, fetch_all, fetch_known
 from core.domain.attributes import AttributeType
 from core.domain.ids import new_id
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -85,7 +85,7 @@ async def change(caller: Caller, attribute_id: UUID, wanted: ChangeAttribute) ->
     """Change what may change."""
     place = {"tenant_id": caller.tenant_id, "attribute_id": attribute_id}
     async with caller.transaction() as connection:
-        found = await _get(connection, place)
+        found = await _held(connection, caller, place)
         if wanted.options is not None:
             _check_options(found.type, wanted.options)
         await execute(
@@ -105,8 +105,8 @@ async def delete(caller: Caller, attribute_id: UUID) -> None:
     """Take a declaration back."""
     place = {"tenant_id": caller.tenant_id, "attribute_id": attribute_id}
     async with caller.transaction() as connection:
-        if not await execute(connection, _sql.delete_attribute, place):
-            raise NotFound("there is no such attribute")
+        await _held(connection, caller, place)
+        await execute(connection, _sql.delete_attribute, place)
         caller.audit(target_kind="contact_attribute", target_id=attribute_id)
 
 
@@ -116,6 +116,14 @@ def _check_options(kind: AttributeType, options: list[str]) -> None:
     folded = [option.strip().casefold() for option in options]
     if len(set(folded)) != len(folded):
         raise InvalidInput("two options are the same", pointer="/options")
+
+
+async def _held(connection: Connection, caller: Caller, place: dict[str, UUID]) -> ContactAttribute:
+    """The attribute, held until the change is made. Raises Problem 412 for an old If-Match."""
+    await connection.execute(_sql.lock_attribute, place)
+    found = await _get(connection, place)
+    caller.conditions.check(found)
+    return found
 
 
 async def _get(connection: Connection, place: dict[str, UUID]) -> ContactAttribute:

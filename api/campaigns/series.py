@@ -192,7 +192,7 @@ async def delete_series(caller: Caller, series_id: UUID) -> None:
     """End a series for ever. Campaigns that were started go on; the others are withdrawn."""
     place = _place(caller, series_id)
     async with caller.transaction() as connection:
-        await _locked(connection, place)
+        caller.conditions.check(shown(await _locked(connection, place)))
         await _withdraw(connection, caller, place, "deleted")
         await _set_status(connection, place, "deleted", _NO_NEXT)
 

@@ -70,7 +70,7 @@ async def list_segments(
 )
 async def get_segment(caller: ContactsReader, segment_id: Id) -> Segment:
     """A segment and its filter."""
-    return await service.get(caller, segment_id)
+    return caller.conditions.answer(await service.get(caller, segment_id))
 
 
 @router.patch(
@@ -81,7 +81,7 @@ async def get_segment(caller: ContactsReader, segment_id: Id) -> Segment:
 )
 async def change_segment(caller: ContactsWriter, segment_id: Id, wanted: ChangeSegment) -> Segment:
     """Plans that are made already keep their people; the next plan has the new ones."""
-    return await service.change(caller, segment_id, wanted)
+    return caller.conditions.answer(await service.change(caller, segment_id, wanted))
 
 
 @router.delete(

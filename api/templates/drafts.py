@@ -157,6 +157,7 @@ async def delete_template(caller: Caller, template_id: UUID) -> None:
     place = {"tenant_id": caller.tenant_id, "template_id": template_id}
     async with caller.transaction() as connection:
         row = await _lock(connection, caller, template_id)
+        caller.conditions.check(await detail_of(connection, caller, template_id))
         if row.is_submitting:
             raise _state(row, "it is just being handed in to Meta")
         uses = await fetch_known(

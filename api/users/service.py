@@ -136,6 +136,7 @@ async def remove_user(caller: Caller, user_id: UUID) -> None:
     async with caller.transaction() as connection:
         await execute(connection, _sql.lock_owners, {"tenant_id": caller.tenant_id})
         known = await _locked(connection, caller, user_id)
+        caller.conditions.check(known)
         await _keep_an_owner(connection, caller, known)
         await _end_sessions(connection, caller, user_id, "removed")
         parameters = _place(caller, user_id) | {"now": caller.state.clock.now()}

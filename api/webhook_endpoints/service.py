@@ -26,7 +26,7 @@ from api.webhook_endpoints.schemas import (
 from core.domain.destinations import ForbiddenDestination
 from core.domain.ids import new_id
 from core.domain.tenant_events import envelope, webhook_id
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput
 from core.outgoing import check_reachable_destination
 from core.store.database import Connection
 from core.store.endpoints import new_secret, seal_secret
@@ -106,9 +106,7 @@ async def change_endpoint(caller: Caller, endpoint_id: UUID, wanted: ChangeEndpo
         await _check_url(caller, wanted.url)
     caller.audit(details={"fields": sorted(wanted.model_fields_set)})
     async with caller.transaction() as connection:
-        place = _place(caller, endpoint_id)
-        await connection.execute(_sql.lock_endpoint, place)
-        caller.conditions.check(await _endpoint(connection, caller, endpoint_id))
+        place = await _hold(connection, caller, endpoint_id)
         await execute(
             connection,
             _sql.update_endpoint,
@@ -127,9 +125,8 @@ async def change_endpoint(caller: Caller, endpoint_id: UUID, wanted: ChangeEndpo
 async def delete_endpoint(caller: Caller, endpoint_id: UUID) -> None:
     """Forget an endpoint and its secrets; what waits for it ends."""
     async with caller.transaction() as connection:
-        place = _place(caller, endpoint_id)
-        if not await execute(connection, _sql.delete_endpoint, place):
-            raise NotFound(f"there is no such {_WHAT}")
+        place = await _hold(connection, caller, endpoint_id)
+        await execute(connection, _sql.delete_endpoint, place)
         await execute(connection, _sql.delete_expired_secrets, {**place, "all": True})
 
 
@@ -264,6 +261,14 @@ async def _enabled(connection: Connection, caller: Caller, endpoint_id: UUID) ->
 async def _endpoint(connection: Connection, caller: Caller, endpoint_id: UUID) -> Endpoint:
     place = _place(caller, endpoint_id)
     return await fetch_known(connection, Endpoint, _sql.get_endpoint, place, what=_WHAT)
+
+
+async def _hold(connection: Connection, caller: Caller, endpoint_id: UUID) -> Mapping[str, object]:
+    """Where the endpoint is, held until the change is made. Problem 412 for an old If-Match."""
+    place = _place(caller, endpoint_id)
+    await connection.execute(_sql.lock_endpoint, place)
+    caller.conditions.check(await _endpoint(connection, caller, endpoint_id))
+    return place
 
 
 async def _delivery(

@@ -36,6 +36,13 @@ select
 from app.contact_attributes as a
 where a.tenant_id = %(tenant_id)s and a.attribute_id = %(attribute_id)s
 
+-- lock_attribute --
+-- Holds a declaration for a change.
+select a.attribute_id
+from app.contact_attributes as a
+where a.tenant_id = %(tenant_id)s and a.attribute_id = %(attribute_id)s
+for update
+
 -- list_attributes --
 -- The tenant's declared attributes, newest first.
 select

@@ -197,6 +197,13 @@ select s.segment_id, s.name, s.filter, s.created_by, s.created_at, s.updated_at
 from app.segments as s
 where s.tenant_id = %(tenant_id)s and s.segment_id = %(segment_id)s
 
+-- lock_segment --
+-- Holds a segment for a change.
+select s.segment_id
+from app.segments as s
+where s.tenant_id = %(tenant_id)s and s.segment_id = %(segment_id)s
+for update
+
 -- list_segments --
 -- The tenant's segments, newest first.
 select s.segment_id, s.name, s.filter, s.created_by, s.created_at, s.updated_at
