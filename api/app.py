@@ -42,6 +42,7 @@ from api.read_only import ReadOnly
 from api.segments import routes as segments
 from api.sessions import routes as sessions
 from api.signing_keys import SigningKeys
+from api.status import routes as status
 from api.suppressions import routes as suppressions
 from api.templates import routes as templates
 from api.tenants import routes as tenants
@@ -74,6 +75,7 @@ _ROOMS: Final = (
     attributes,
     segments,
     consents,
+    status,
     suppressions,
     templates,
     campaigns,

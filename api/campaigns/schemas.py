@@ -116,7 +116,7 @@ class ChangeCampaign(Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"scheduled_local": "2026-12-01T09:00"}, {"scheduled_at": None}],
+            "examples": [{"scheduled_local": "2026-12-01T09:00"}, {"max_lateness_minutes": 60}],
             "minProperties": 1,
         }
     )

@@ -1,12 +1,14 @@
 """/v1/numbers and /v1/portfolios, whose limits they share."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 
 from api.deps import Cursor, Limit, NumbersReader, NumbersSyncer
-from api.dto import Page
+from api.dto import MetaId, Page
 from api.list_filters import MadeWhen
-from api.numbers import service
-from api.numbers.schemas import Number, NumbersSynced, Portfolio
+from api.numbers import health, service
+from api.numbers.schemas import Number, NumberHealth, NumbersSynced, NumberState, Portfolio
 from api.openapi import problems
 
 router = APIRouter(prefix="/v1", tags=["numbers"])
@@ -17,11 +19,26 @@ async def list_numbers(
     caller: NumbersReader,
     request: Request,
     made: MadeWhen,
+    state: Annotated[NumberState | None, Query(description="Only those in this state.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Number]:
     """Every number with its quality, its rate, and what holds it back."""
-    return await service.list_numbers(caller, caller.pager(request, cursor, limit), made)
+    pager = caller.pager(request, cursor, limit)
+    return await service.list_numbers(caller, pager, made=made, state=state)
+
+
+@router.get(
+    "/numbers/{phone_number_id}",
+    operation_id="get_number",
+    summary="One number and its health",
+    responses=problems("not-found"),
+)
+async def get_number(caller: NumbersReader, phone_number_id: MetaId) -> NumberHealth:
+    """Its quality and rate, what stopped it and when, the room that its portfolio has left, and
+    what became of its latest sends.
+    """
+    return await health.get_number(caller, phone_number_id)
 
 
 @router.post(

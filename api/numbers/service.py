@@ -8,7 +8,7 @@ from api.deps import Caller
 from api.dto import Answer, Page
 from api.list_filters import Made
 from api.meta import accounts
-from api.numbers.schemas import Number, NumbersSynced, Portfolio
+from api.numbers.schemas import Number, NumbersSynced, NumberState, Portfolio
 from api.pagination import Pager
 from api.rows import fetch_all, fetch_known
 from core.errors import Conflict
@@ -29,7 +29,9 @@ class _Upserted(Answer):
     created: bool
 
 
-async def list_numbers(caller: Caller, pager: Pager, made: Made) -> Page[Number]:
+async def list_numbers(
+    caller: Caller, pager: Pager, *, made: Made, state: NumberState | None
+) -> Page[Number]:
     """The tenant's numbers, by id."""
     async with caller.transaction() as connection:
         rows = await fetch_all(
@@ -38,8 +40,10 @@ async def list_numbers(caller: Caller, pager: Pager, made: Made) -> Page[Number]
             _sql.list_numbers,
             {
                 "tenant_id": caller.tenant_id,
+                "phone_number_id": None,
                 "after": pager.after,
                 **made.parameters(),
+                "state": state,
                 "limit": pager.fetch,
             },
         )
@@ -55,6 +59,7 @@ async def list_portfolios(caller: Caller, pager: Pager, made: Made) -> Page[Port
             _portfolios.list_portfolios,
             {
                 "tenant_id": caller.tenant_id,
+                "portfolio_id": None,
                 "after": pager.after,
                 **made.parameters(),
                 "limit": pager.fetch,

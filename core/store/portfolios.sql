@@ -29,7 +29,7 @@ cross join lateral (
 where heard.people_per_day is not null
 
 -- list_portfolios --
--- The portfolios of a tenant with what is used of their limits, shared ones as a whole.
+-- A tenant's portfolios, or one, with what is used of their limits, shared ones as a whole.
 select
     own.portfolio_id,
     own.known or usage.people_per_day is not null as known,
@@ -55,7 +55,8 @@ from (
     group by account.portfolio_id, p.portfolio_id
 ) as own
 left join lateral app.portfolio_usage(own.portfolio_id) as usage on true
-where (%(after)s::text is null or own.portfolio_id > %(after)s::text)
+where (%(portfolio_id)s::text is null or own.portfolio_id = %(portfolio_id)s)
+    and (%(after)s::text is null or own.portfolio_id > %(after)s::text)
     and (%(created_from)s::timestamptz is null or own.created_at >= %(created_from)s)
     and (%(created_to)s::timestamptz is null or own.created_at < %(created_to)s)
 order by own.portfolio_id

@@ -160,6 +160,10 @@ async def _of_meta(maker: Maker, contact_id: str) -> None:
             phone_number_id=PhoneNumberId(f"20200000000000{number}"),
             display_phone_number=f"+55 11 97777-100{number}",
         )
+    maker.admin.execute(
+        "update app.phone_numbers set paused_until = now() + interval '1 hour'"
+        " where phone_number_id = '202000000000000'"
+    )
     for number in range(3):
         maker.admin.execute(
             "insert into app.inbound_messages (tenant_id, inbound_id, phone_number_id, contact_id,"

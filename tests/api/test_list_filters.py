@@ -30,7 +30,6 @@ WITHOUT_STATE = {
     "list_inbox": "a message that has come is there",
     "list_lists": "a list is there, or it isn't",
     "list_media": "a file is kept, or it isn't",
-    "list_numbers": "what holds a number back is told by several members",
     "list_plan_errors": "one person's mistakes",
     "list_portfolios": "its room is a number",
     "list_segments": "a segment is there, or it isn't",

@@ -1,0 +1,1 @@
+"""System status: what works for the tenant now."""
