@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -22,7 +22,7 @@ from api.campaigns import series_routes as series
 from api.campaigns import trial_routes as trials
 from api.consents import routes as consents
 from api.contacts import routes as contacts
-from api.deps import ApiState, limit_strangers
+from api.deps import ApiState
 from api.docs_pages import install_docs
 from api.draining import Draining, closing
 from api.errors import install_error_handlers
@@ -39,6 +39,7 @@ from api.plans import routes as plans
 from api.quiet_hours import routes as quiet_hours
 from api.rate_limits import RateLimits
 from api.read_only import ReadOnly
+from api.routing import serve
 from api.segments import routes as segments
 from api.sessions import routes as sessions
 from api.signing_keys import SigningKeys
@@ -133,17 +134,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         redoc_url=None,
         # A redirect would send the client's credential to wherever Host points.
         redirect_slashes=False,
-        dependencies=[Depends(limit_strangers)],
     )
     app.state.api = None
     app.state.draining = Draining()
     app.state.has_started = False
     app.state.landing = None
     install_error_handlers(app)
-    app.include_router(health.router)
-    app.include_router(problem_pages.router)
-    for room in _ROOMS:
-        app.include_router(room.router)
+    for room in (health, problem_pages, *_ROOMS):
+        serve(app, room.router)
     install_docs(app)
     install_document(app)
     # The last one added is the first to see a request.

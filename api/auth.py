@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.domain.ids import ApiKeyId, TenantId
 from core.errors import Unauthenticated
 from core.secrets import api_key_matches, api_key_prefix
-from core.store.database import Pool, platform_transaction, tenant_transaction
+from core.store.database import Pool, single_statements, tenant_transaction
 from core.store.queries import load
 
 _sql = load("access")
@@ -100,7 +100,7 @@ class Authenticator:
         prefix = api_key_prefix(plaintext)
         if prefix is None:
             raise Unauthenticated(_BAD_CREDENTIAL)
-        async with platform_transaction(self._pool, seconds=TRANSACTION_SECONDS) as connection:
+        async with single_statements(self._pool, seconds=TRANSACTION_SECONDS) as connection:
             row = await fetch_one(connection, _KeyRow, _sql.find_credential, {"prefix": prefix})
         if row is None or not api_key_matches(plaintext, row.key_hash):
             raise Unauthenticated(_BAD_CREDENTIAL)
@@ -120,13 +120,11 @@ class Authenticator:
         who = await self._keys.read(token)
         if who is None:
             raise Unauthenticated(_BAD_CREDENTIAL)
-        async with tenant_transaction(
-            self._pool, who.tenant_id, seconds=TRANSACTION_SECONDS
-        ) as connection:
+        async with single_statements(self._pool, seconds=TRANSACTION_SECONDS) as connection:
             row = await fetch_one(
                 connection,
                 _AccessRow,
-                _sql.get_session_access,
+                _sql.find_session,
                 {
                     "tenant_id": who.tenant_id,
                     "user_id": who.user_id,

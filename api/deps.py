@@ -136,8 +136,11 @@ class Caller:
         return Pager.of(request, self.tenant_id, cursor, limit)
 
 
-def api_state(request: Request) -> ApiState:
-    """The state made at start. Lives in app.state, for the lifespan fills it."""
+async def api_state(request: Request) -> ApiState:
+    """The state made at start. Lives in app.state, for the lifespan fills it.
+
+    Async without waiting for anything: FastAPI gives any other function to a thread.
+    """
     return cast(ApiState, request.app.state.api)
 
 
@@ -187,12 +190,10 @@ async def authenticate(
 
 
 async def limit_strangers(request: Request, state: State) -> None:
-    """Count a request to a route that asks for no credential; of every route, before its own."""
-    route = request.scope.get("route")
-    if isinstance(route, APIRoute) and not needs_caller(route.dependant):
-        limit = class_of_request(request.scope, anonymous=True)
-        if limit is not None:
-            await _limit_by_address(request, state, limit)
+    """Count a request to a route that asks for no credential."""
+    limit = class_of_request(request.scope, anonymous=True)
+    if limit is not None:
+        await _limit_by_address(request, state, limit)
 
 
 async def _limit_by_address(request: Request, state: ApiState, limit: LimitClass) -> None:

@@ -4,18 +4,19 @@ import asyncio
 from typing import Literal
 
 import psycopg
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from api.deps import ApiState, State
 from api.draining import Draining
 from api.dto import Answer
+from api.routing import SliceRouter
 from core.errors import Unavailable
 from core.store.database import platform_transaction
 from core.store.queries import load
 
-router = APIRouter(tags=["health"])
+router = SliceRouter(tags=["health"])
 _sql = load("health")
 _PATIENCE_SECONDS = 1.0
 #: Looks under way, kept from being collected.

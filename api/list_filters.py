@@ -79,7 +79,7 @@ def _first_id(instant: datetime | None) -> UUID:
     return floor_id(start + _MILLISECOND - _MICROSECOND)
 
 
-def _made(
+async def _made(
     created_from: Annotated[
         Instant | None, Query(description="Only what was made at or after this instant.")
     ] = None,

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.dto import Answer
 from api.openapi import problems
 from api.problems import CATALOGUE, Problem, ProblemKind
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/problems", tags=["problems"])
+router = SliceRouter(prefix="/problems", tags=["problems"])
 
 
 class ProblemPage(Answer):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.api_keys import service
 from api.api_keys.schemas import (
@@ -17,8 +17,9 @@ from api.deps import Cursor, KeyManager, Limit
 from api.dto import Id, Page
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1", tags=["api-keys"])
+router = SliceRouter(prefix="/v1", tags=["api-keys"])
 _MADE_BY = r"^(user|api_key):[0-9a-f-]{36}$"
 
 

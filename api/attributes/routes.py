@@ -1,6 +1,6 @@
 """/v1/contact-attributes."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.attributes import service
 from api.attributes.schemas import ChangeAttribute, ContactAttribute, DeclareAttribute
@@ -9,8 +9,9 @@ from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/contact-attributes", tags=["contacts"])
+router = SliceRouter(prefix="/v1/contact-attributes", tags=["contacts"])
 
 
 @router.post(

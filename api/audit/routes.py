@@ -1,6 +1,6 @@
 """/v1/audit."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from api.audit import service
@@ -16,8 +16,9 @@ from api.deps import AuditReader, Cursor, Limit
 from api.dto import Page
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = SliceRouter(prefix="/v1/audit", tags=["audit"])
 _NDJSON = "application/x-ndjson"
 
 

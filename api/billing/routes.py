@@ -1,6 +1,6 @@
 """/v1/invoices."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from api.billing import service
 from api.billing.schemas import Invoice, InvoiceStatus, InvoiceSummary
@@ -8,8 +8,9 @@ from api.deps import Cursor, InvoicesReader, Limit
 from api.dto import Id, Page
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/invoices", tags=["billing"])
+router = SliceRouter(prefix="/v1/invoices", tags=["billing"])
 
 
 @router.get("", operation_id="list_invoices", summary="Your invoices")

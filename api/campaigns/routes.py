@@ -1,6 +1,6 @@
 """/v1/campaigns."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.campaigns import service, statistics, times
 from api.campaigns.schemas import (
@@ -20,8 +20,9 @@ from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/campaigns", tags=["campaigns"])
 _CHANGES = problems("not-found", "campaign-state")
 
 

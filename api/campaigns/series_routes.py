@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.campaigns import series
 from api.campaigns.schemas import ShownState
@@ -20,8 +20,9 @@ from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/campaign-series", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/campaign-series", tags=["campaigns"])
 _CHANGES = problems("not-found", "conflict")
 
 

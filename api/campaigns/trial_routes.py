@@ -1,6 +1,6 @@
 """/v1/campaigns/{campaign_id}: experiment, waves, redrives."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.campaigns import redrives, trial_service
 from api.campaigns.redrive_schemas import (
@@ -15,8 +15,9 @@ from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/campaigns/{campaign_id}", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/campaigns/{campaign_id}", tags=["campaigns"])
 
 
 @router.get(

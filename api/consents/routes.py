@@ -1,6 +1,6 @@
 """/v1/consents, /v1/contacts/{contact_id}/consents, /v1/consent-keywords, /v1/opt-out-answer."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.consents import service
 from api.consents.schemas import (
@@ -18,8 +18,9 @@ from api.dto import Id
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1", tags=["consents"])
+router = SliceRouter(prefix="/v1", tags=["consents"])
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.bulk import BulkResult
@@ -25,10 +25,11 @@ from api.list_filters import MadeWhen
 from api.openapi import problems
 from api.openapi_headers import header_refs
 from api.problems import Problem
+from api.routing import SliceRouter
 from core.contact_files.options import Claim
 from core.contact_files.xlsx import MEDIA_TYPE
 
-router = APIRouter(prefix="/v1")
+router = SliceRouter(prefix="/v1")
 
 
 _CSV_BODY = {

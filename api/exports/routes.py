@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse
 
 from api.deps import Cursor, ExportsReader, ExportsWriter, Limit
@@ -13,8 +13,9 @@ from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
 from api.openapi_headers import header_refs
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/exports", tags=["exports"])
+router = SliceRouter(prefix="/v1/exports", tags=["exports"])
 
 
 @router.post(

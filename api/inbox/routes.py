@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from api.deps import Cursor, Limit, MessagesReader
 from api.dto import Id, MetaId, Page
@@ -10,8 +10,9 @@ from api.inbox import service
 from api.inbox.schemas import InboundMessage
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/inbox", tags=["messages"])
+router = SliceRouter(prefix="/v1/inbox", tags=["messages"])
 
 
 @router.get("", operation_id="list_inbox", summary="What people wrote to you")

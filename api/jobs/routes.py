@@ -1,6 +1,6 @@
 """/v1/jobs."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from api.deps import Cursor, Limit, TenantReader
 from api.dto import Id, Page
@@ -8,8 +8,9 @@ from api.jobs import service
 from api.jobs.schemas import Job, JobKind, JobStatus
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = SliceRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 @router.get("", operation_id="list_jobs", summary="Your long work")

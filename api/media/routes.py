@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.deps import CampaignsReader, CampaignsWriter, Cursor, Limit
 from api.dto import Id, Name, Page
@@ -11,9 +11,10 @@ from api.media import service
 from api.media.schemas import MediaFile, MediaFileDetails
 from api.openapi import problems
 from api.openapi_headers import header_refs
+from api.routing import SliceRouter
 from core.domain.media import KIND_OF_TYPE
 
-router = APIRouter(prefix="/v1/media", tags=["media"])
+router = SliceRouter(prefix="/v1/media", tags=["media"])
 
 _BODY = {
     "requestBody": {

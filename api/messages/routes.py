@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.deps import Cursor, Limit, MessagesReader, MessagesSender
 from api.dto import Id, Page
@@ -19,8 +19,9 @@ from api.messages.schemas import (
     State,
 )
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/messages", tags=["messages"])
+router = SliceRouter(prefix="/v1/messages", tags=["messages"])
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from api.deps import Cursor, Limit, NumbersReader, NumbersSyncer
 from api.dto import MetaId, Page
@@ -10,8 +10,9 @@ from api.list_filters import MadeWhen
 from api.numbers import health, service
 from api.numbers.schemas import Number, NumberHealth, NumbersSynced, NumberState, Portfolio
 from api.openapi import problems
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1", tags=["numbers"])
+router = SliceRouter(prefix="/v1", tags=["numbers"])
 
 
 @router.get("/numbers", operation_id="list_numbers", summary="Your numbers")

@@ -1,14 +1,15 @@
 """/v1/campaigns/{id}/plan: what a plan holds beside its summary."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from api.deps import CampaignsReader, Cursor, Limit
 from api.dto import Id, Page
 from api.openapi import problems
 from api.plans import service
 from api.plans.schemas import PlanErrors
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/campaigns/{campaign_id}/plan", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/campaigns/{campaign_id}/plan", tags=["campaigns"])
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api.deps import CampaignsReader, CampaignsWriter
 from api.openapi import problems
@@ -14,8 +14,9 @@ from api.quiet_hours.schemas import (
     QuietHoursRule,
     QuietHoursRules,
 )
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/quiet-hours", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/quiet-hours", tags=["campaigns"])
 
 
 @router.get("", operation_id="list_quiet_hours", summary="Your quiet hours")

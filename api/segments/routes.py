@@ -1,12 +1,13 @@
 """/v1/segments."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.deps import ContactsReader, ContactsWriter, Cursor, Limit
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.segments import service
 from api.segments.schemas import (
     ChangeSegment,
@@ -16,7 +17,7 @@ from api.segments.schemas import (
     SegmentPreview,
 )
 
-router = APIRouter(prefix="/v1/segments", tags=["segments"])
+router = SliceRouter(prefix="/v1/segments", tags=["segments"])
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.client_address import address_digest
 from api.deps import AccountOwner, Cursor, Limit, State
@@ -10,10 +10,11 @@ from api.dto import Id, Page
 from api.list_filters import MadeWhen
 from api.logins import Device
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.sessions import service
 from api.sessions.schemas import KeySet, LogIn, PublicKey, Refresh, Session, Tokens
 
-router = APIRouter()
+router = SliceRouter()
 #: Five minutes: a key is published a day before it signs, so a copy is never too old.
 _KEEP_JWKS = "public, max-age=300"
 

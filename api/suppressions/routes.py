@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.bulk import BulkResult
 from api.deps import ConsentsReader, ConsentsWriter, Cursor, Limit
@@ -10,6 +10,7 @@ from api.dto import Id, Name, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.suppressions import service
 from api.suppressions.schemas import (
     AddSuppression,
@@ -19,7 +20,7 @@ from api.suppressions.schemas import (
     SuppressionScope,
 )
 
-router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"])
+router = SliceRouter(prefix="/v1/suppressions", tags=["suppressions"])
 
 
 @router.post(

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.deps import Cursor, Limit, TemplatesReader, TemplatesSyncer, TemplatesWriter
 from api.dto import Id, Page
 from api.idempotency import OptionalKey
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.templates import drafts, service
 from api.templates.draft_schemas import (
     CreateTemplate,
@@ -24,7 +25,7 @@ from api.templates.schemas import (
     TemplateState,
 )
 
-router = APIRouter(prefix="/v1/templates", tags=["templates"])
+router = SliceRouter(prefix="/v1/templates", tags=["templates"])
 
 
 @router.post(

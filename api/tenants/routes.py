@@ -1,13 +1,12 @@
 """/v1/tenant."""
 
-from fastapi import APIRouter
-
 from api.deps import TenantManager, TenantReader
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.tenants import service
 from api.tenants.schemas import ChangeTenant, Tenant
 
-router = APIRouter(prefix="/v1", tags=["tenant"])
+router = SliceRouter(prefix="/v1", tags=["tenant"])
 
 
 @router.get("/tenant", operation_id="get_tenant", summary="Your tenant")

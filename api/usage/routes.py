@@ -3,14 +3,15 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api.deps import UsageReader
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.usage import service
 from api.usage.schemas import Usage
 
-router = APIRouter(prefix="/v1/usage", tags=["usage"])
+router = SliceRouter(prefix="/v1/usage", tags=["usage"])
 
 
 @router.get(

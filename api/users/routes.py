@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.client_address import address_digest
 from api.deps import AccountOwner, Cursor, Limit, State, UsersManager, UsersReader
@@ -10,6 +10,7 @@ from api.dto import Id, Page
 from api.list_filters import MadeWhen
 from api.logins import Device
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.scopes import Role
 from api.users import passwords, service
 from api.users.schemas import (
@@ -24,7 +25,7 @@ from api.users.schemas import (
     UserStatus,
 )
 
-router = APIRouter(prefix="/v1", tags=["users"])
+router = SliceRouter(prefix="/v1", tags=["users"])
 
 
 @router.get("/users/me", operation_id="get_me", summary="Who you are, and what you may do")

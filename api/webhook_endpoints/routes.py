@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.deps import Cursor, Limit, WebhooksManager, WebhooksReader
 from api.dto import Id, Page
 from api.idempotency import OptionalKey, once
 from api.list_filters import MadeWhen
 from api.openapi import problems
+from api.routing import SliceRouter
 from api.webhook_endpoints import service
 from api.webhook_endpoints.schemas import (
     ChangeEndpoint,
@@ -28,7 +29,7 @@ from api.webhook_endpoints.schemas import (
     TestSent,
 )
 
-router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook-endpoints"])
+router = SliceRouter(prefix="/v1/webhook-endpoints", tags=["webhook-endpoints"])
 _KNOWN = problems("not-found")
 
 

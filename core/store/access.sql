@@ -1,12 +1,12 @@
 -- find_credential --
--- The key with this prefix, who made it, and the state of both: one of two reads without a tenant.
+-- The key with this prefix, who made it, and the state of both: a read without a tenant.
 select
     k.tenant_id, k.api_key_id, k.key_hash, k.scopes, k.expires_at, k.revoked_at, k.tenant_status,
     k.maker_id, k.root_key_id, k.maker_role, k.maker_status
 from app.find_credential(%(prefix)s) as k
 
 -- find_person --
--- The person with this address in this tenant: the other read without a tenant.
+-- The person with this address in this tenant: another read without a tenant.
 select
     p.tenant_id, p.user_id, p.password_hash, p.role, p.user_status, p.tenant_status,
     p.knows_address
@@ -23,17 +23,10 @@ from app.take_login_attempt(
 -- Takes back an attempt that was no failure.
 select app.forgive_login_attempt(%(account)s, %(address)s, %(taken_at)s, %(over)s)
 
--- get_session_access --
--- What a signed-in person may do now: session, role and states, read on every request.
-select u.role, u.status as user_status, t.status as tenant_status
-from app.sessions as s
-inner join app.users as u on s.tenant_id = u.tenant_id and s.user_id = u.user_id
-inner join app.tenants as t on s.tenant_id = t.tenant_id
-where s.tenant_id = %(tenant_id)s
-    and s.session_id = %(session_id)s
-    and s.user_id = %(user_id)s
-    and s.ended_at is null
-    and s.ends_at > %(now)s
+-- find_session --
+-- What a signed-in person may do now: session, role and states; the third read without a tenant.
+select s.role, s.user_status, s.tenant_status
+from app.find_session(%(tenant_id)s, %(session_id)s, %(user_id)s, %(now)s) as s
 
 -- touch_api_key --
 -- Remembers that a key was used, to the minute.

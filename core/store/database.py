@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar
+from uuid import UUID
 
 import psycopg
 from psycopg.abc import PQGen
@@ -37,6 +38,8 @@ _FRESH_SECONDS: Final = 1.0
 """A connection that answered within this time is used without asking it once more."""
 _ANSWER_SECONDS: Final = 60.0
 """Several times the longest statement, wait for a lock included, of any process but the planner."""
+_BEGIN: Final = "begin"
+_BEGIN_SNAPSHOT: Final = "begin isolation level repeatable read, read only"
 _T = TypeVar("_T")
 
 
@@ -137,13 +140,12 @@ async def tenant_transaction(
     The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a
     pooled connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
     """
-    async with _connection(pool, seconds) as connection, connection.transaction():
-        if snapshot:
-            # Must come before the transaction's first query, which is the one below.
-            await connection.execute("set transaction isolation level repeatable read, read only")
-        await connection.execute(
-            "select set_config('app.tenant_id', %s, true)", (str(tenant_id),), prepare=False
-        )
+    # The one place where a value is written into SQL: it is a UUID, or this raises. Both statements
+    # travel together, which takes a parameter's protocol from them and a round trip from everybody.
+    tenant = UUID(int=tenant_id.int)
+    begin = _BEGIN_SNAPSHOT if snapshot else _BEGIN
+    opening = f"{begin}; select set_config('app.tenant_id', '{tenant}', true)"
+    async with _transaction(pool, opening.encode(), seconds) as connection:
         yield connection
 
 
@@ -156,8 +158,32 @@ async def platform_transaction(
     Its queries name the tenant themselves; row-level security gives such a role all rows. `seconds`
     as in tenant_transaction.
     """
-    async with _connection(pool, seconds) as connection, connection.transaction():
+    async with _transaction(pool, _BEGIN.encode(), seconds) as connection:
         yield connection
+
+
+@asynccontextmanager
+async def single_statements(
+    pool: Pool, *, seconds: float | None = None
+) -> AsyncIterator[Connection]:
+    """A connection on which each statement is a transaction of its own: one round trip, not three.
+
+    For reads that need no tenant. `seconds` as in tenant_transaction.
+    """
+    async with _connection(pool, seconds) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _transaction(
+    pool: Pool, opening: bytes, seconds: float | None
+) -> AsyncIterator[Connection]:
+    async with _connection(pool, seconds) as connection:
+        # Leaving by an exception rolls back: the pool's own way out does.
+        await connection.execute(opening, prepare=False)
+        yield connection
+        # The pool's way out would pass over a connection that is gone, and what was lost with it.
+        await connection.commit()
 
 
 @asynccontextmanager
@@ -217,11 +243,10 @@ async def _guard(connection: _Line, *, answer_seconds: float) -> None:
     170 ms for a look into an empty queue (PostgreSQL 15, 2026-11-23).
     """
     connection.answer_seconds = answer_seconds
-    autocommit = connection.autocommit
+    # Transactions are begun by name: `begin` then travels with what comes first in them.
     await connection.set_autocommit(True)
     with _cut_after(connection, _CONNECT_SECONDS):
         await _set_limits(connection)
-    await connection.set_autocommit(autocommit)
 
 
 async def _set_limits(connection: Connection) -> None:

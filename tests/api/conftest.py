@@ -17,7 +17,7 @@ from core.settings import Settings, get_settings
 from core.store import price_plans, tenants
 from core.store.database import open_pool
 from sender.importer.importer import import_next
-from tests.support.contract import disagreement
+from tests.support.contract import disagreement, document
 from tests.support.settings import APP_SECRET, SECRET_KEY, VERIFY_TOKEN
 
 PASSWORD = "correct horse battery"
@@ -122,6 +122,8 @@ def other(operator: tenants.Connection) -> Account:
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """The app with its lifespan, behind a client without credentials."""
+    # Takes a second the first time, which must not pass between a test's requests.
+    document()
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(

@@ -249,6 +249,7 @@ async def test_a_plan_left_half_made_is_finished_by_another_planner(
     assert world.states() == {"queued": 20}
     # A planner killed within a piece: its transaction is gone, and with it every row of the piece.
     async with pool.connection() as killed:
+        await killed.execute("begin")
         await plan_runs.plan_one_chunk(killed, tenant, campaign)
         await killed.rollback()
     assert world.one("select sum(decided) from app.plan_chunks") == 20
