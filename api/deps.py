@@ -156,10 +156,11 @@ _bearer = HTTPBearer(
 async def authenticate(
     request: Request,
     required: SecurityScopes,
-    state: State,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     """The caller behind the credential, holding every scope that the route names."""
+    # Called, not declared: FastAPI resolves every dependency anew with each request.
+    state = await api_state(request)
     try:
         # Two of them would mean that a proxy and we may read different ones.
         if credentials is None or len(request.headers.getlist("authorization")) != 1:
