@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from fastapi.routing import APIRoute
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from starlette.types import Scope
 from throttled.asyncio import (
@@ -31,7 +28,6 @@ from throttled.asyncio import (
     RateLimiterRegistry,
     RateLimiterType,
     RateLimitResult,
-    RedisStore,
     per_duration,
 )
 from throttled.exceptions import BaseThrottledError
@@ -39,6 +35,7 @@ from throttled.exceptions import BaseThrottledError
 from api.further_headers import add_header
 from api.metrics import RATE_COUNTED, RATE_LIMITED
 from api.problems import Problem
+from api.rate_counters import RedisCounters
 from core.domain.ids import TenantId
 from core.errors import ConfigurationError
 from core.logs import get_logger
@@ -48,7 +45,6 @@ from core.settings import Settings
 PATIENCE_SECONDS: Final = 0.05
 #: After a failure nobody waits for Redis for so long; then one request tries again.
 REST_SECONDS: Final = 1.0
-_CONNECTIONS: Final = 8
 #: Callers that one process remembers when it counts for itself; the longest silent goes first.
 _REMEMBERED: Final = 20_000
 _LIMIT: Final = re.compile(r"([a-z]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", re.ASCII)
@@ -129,30 +125,6 @@ def class_of_request(scope: Scope, *, anonymous: bool = False) -> LimitClass | N
     return class_of(name, scope["method"], anonymous=anonymous)
 
 
-class _Counters(RedisStore):
-    """Redis as the library uses it, with a bounded wait, no second try, and an end."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            server=url,
-            options={
-                "CONNECTION_POOL_CLASS": "redis.asyncio.BlockingConnectionPool",
-                "CONNECTION_POOL_KWARGS": {
-                    "max_connections": _CONNECTIONS,
-                    "timeout": PATIENCE_SECONDS,
-                    "socket_timeout": PATIENCE_SECONDS,
-                    "socket_connect_timeout": PATIENCE_SECONDS,
-                    "retry": Retry(NoBackoff(), 0),
-                },
-            },
-        )
-
-    async def close(self) -> None:
-        """Close every connection."""
-        client = cast("Redis", cast("object", self._backend.get_client()))
-        await client.connection_pool.aclose()
-
-
 class RateLimits:
     """Counts requests; `take` lets one through or raises Problem 429."""
 
@@ -160,7 +132,8 @@ class RateLimits:
         """Raises ConfigurationError naming a setting that can't be read."""
         self._limits = {**LIMITS, **_changed_limits(settings.rate_limits)}
         self._factors = _tenant_factors(settings.rate_limit_tenants)
-        self._redis = _Counters(settings.redis_url) if settings.redis_url else None
+        url = settings.redis_url
+        self._redis = RedisCounters(url, connect_seconds=PATIENCE_SECONDS) if url else None
         self._memory = MemoryStore(options={"MAX_SIZE": _REMEMBERED})
         self._limiters: dict[tuple[bool, RateLimit], BaseRateLimiter] = {}
         self._away_until = float("-inf")
@@ -225,10 +198,11 @@ class RateLimits:
     def _limiter(self, limit: RateLimit, *, shared: bool) -> BaseRateLimiter:
         known = self._limiters.get((shared, limit))
         if known is None:
-            store = self._redis if shared and self._redis is not None else self._memory
-            kind = RateLimiterRegistry.get(RateLimiterType.GCRA.value)
             pace = per_duration(timedelta(seconds=limit.seconds), limit.quota)
-            known = kind(pace, store, key_prefix="carteiro:rate")
+            if shared and self._redis is not None:
+                known = self._redis.limiter(pace)
+            else:
+                known = RateLimiterRegistry.get(RateLimiterType.GCRA.value)(pace, self._memory)
             self._limiters[shared, limit] = known
         return known
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from redis.asyncio import Redis
 
 from api.app import create_app
 from api.rate_limits import CLASSES, LIMITS, PATIENCE_SECONDS, REST_SECONDS, LimitClass
@@ -187,3 +188,16 @@ async def test_a_limit_that_cannot_be_read_stops_the_start(
     with pytest.raises(ConfigurationError, match=f"CARTEIRO_{name.upper()}"):
         async with running(app):
             pass
+
+
+async def test_a_redis_that_has_forgotten_script_and_counts_counts_anew(
+    settings: Settings, tenant: Account, redis_url: str
+) -> None:
+    before = counted_by("redis")
+    async with serving(settings, TIGHT, redis_url=redis_url) as client:
+        assert await statuses(client, tenant, 4) == [200] * 3 + [429]
+        async with Redis.from_url(redis_url) as redis:
+            await redis.flushdb()
+            await redis.script_flush()
+        assert await statuses(client, tenant, 4) == [200] * 3 + [429]
+    assert counted_by("redis") - before == 8
