@@ -59,6 +59,7 @@ from core.dsn import DatabaseRole
 from core.logs import configure_logging
 from core.settings import Settings, get_settings
 from core.store.database import open_pool
+from core.store.roles import require_tenant_role
 from core.whatsapp.client import open_session
 
 VERSION: Final = "1.0.0"
@@ -177,14 +178,15 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        dsn = settings.dsn(DatabaseRole.APP)
+        dsn, pooled = settings.dsn(DatabaseRole.APP), settings.app_database_pooled
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(
-                open_pool(dsn, name="api", min_size=2, max_size=_POOL_SIZE)
+                open_pool(dsn, name="api", min_size=2, max_size=_POOL_SIZE, pooled=pooled)
             )
+            await require_tenant_role(pool)
             # Its own connections: a busy API must not make Meta's webhooks wait.
             landing_pool = await stack.enter_async_context(
-                open_pool(dsn, name="landing", min_size=1, max_size=2)
+                open_pool(dsn, name="landing", min_size=1, max_size=2, pooled=pooled)
             )
             landing = Landing(landing_pool)
             landing.start()

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     owner_database_url: str | None = Field(default=None, repr=False)
     migrator_database_url: str | None = Field(default=None, repr=False)
     app_database_url: str | None = Field(default=None, repr=False)
+    app_database_pooled: bool = False
     worker_database_url: str | None = Field(default=None, repr=False)
     data_database_url: str | None = Field(default=None, repr=False)
     operator_database_url: str | None = Field(default=None, repr=False)

@@ -4,8 +4,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
@@ -40,6 +40,12 @@ _ANSWER_SECONDS: Final = 60.0
 """Several times the longest statement, wait for a lock included, of any process but the planner."""
 _BEGIN: Final = "begin"
 _BEGIN_SNAPSHOT: Final = "begin isolation level repeatable read, read only"
+_AWAY: Final = (
+    PoolTimeout,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 _T = TypeVar("_T")
 
 
@@ -59,7 +65,7 @@ class _Line(psycopg.AsyncConnection[tuple[object, ...]]):
         interval: float = 0.1,
         timeout: float | None = None,  # noqa: ASYNC109 - psycopg's signature
     ) -> _T:
-        with _cut_after(self, self.answer_seconds):
+        with _CutAfter(self, self.answer_seconds):
             result = await super().wait(gen, interval, timeout)
         self.answered_at = time.monotonic()
         return result
@@ -76,8 +82,13 @@ async def open_pool(
     min_size: int = 1,
     max_size: int = 4,
     answer_seconds: float = _ANSWER_SECONDS,
+    pooled: bool = False,
 ) -> AsyncIterator[Pool]:
     """A pool of connections to `dsn` (from Settings.dsn(role)); closed on leaving.
+
+    `pooled`: `dsn` leads to PgBouncer in transaction mode, where the next transaction may meet
+    another server connection. Nothing is then set for, or prepared in, a session: its login's own
+    settings hold (deploy/README.md).
 
     A statement whose answer takes longer than `answer_seconds` raises psycopg.OperationalError; its
     connection is dropped, and the server ends what it was doing.
@@ -96,7 +107,7 @@ async def open_pool(
         # tried again after four more.
         reconnect_timeout=5.0,
         max_idle=300.0,
-        configure=partial(_guard, answer_seconds=answer_seconds),
+        configure=partial(_guard, answer_seconds=answer_seconds, pooled=pooled),
         check=_check,
         open=False,
         name=name,
@@ -170,52 +181,57 @@ async def single_statements(
 
     For reads that need no tenant. `seconds` as in tenant_transaction.
     """
-    async with _connection(pool, seconds) as connection:
-        yield connection
+    try:
+        async with pool.connection() as connection:
+            with _end_after(connection, seconds):
+                yield connection
+    except _AWAY as error:
+        raise _unavailable() from error
 
 
 @asynccontextmanager
 async def _transaction(
     pool: Pool, opening: bytes, seconds: float | None
 ) -> AsyncIterator[Connection]:
-    async with _connection(pool, seconds) as connection:
-        # Leaving by an exception rolls back: the pool's own way out does.
-        await connection.execute(opening, prepare=False)
-        yield connection
-        # The pool's way out would pass over a connection that is gone, and what was lost with it.
-        await connection.commit()
-
-
-@asynccontextmanager
-async def _connection(pool: Pool, seconds: float | None) -> AsyncIterator[Connection]:
     try:
         async with pool.connection() as connection:
-            if seconds is None:
+            with _end_after(connection, seconds):
+                # Leaving by an exception rolls back: the pool's own way out does.
+                await connection.execute(opening, prepare=False)
                 yield connection
-                return
-            with _cut_after(connection, seconds):
-                yield connection
-    except (
-        PoolTimeout,
-        psycopg.errors.AdminShutdown,
-        psycopg.errors.CannotConnectNow,
-        psycopg.errors.IdleInTransactionSessionTimeout,
-    ) as error:
-        raise Unavailable("the database does not answer in time; nothing was written") from error
+                # That way out would pass over a connection that is gone, and what it has lost.
+                await connection.commit()
+    except _AWAY as error:
+        raise _unavailable() from error
 
 
-@contextmanager
-def _cut_after(connection: Connection, seconds: float) -> Iterator[None]:
-    """Shut the socket when the block takes longer: a frozen server then looks like one that left.
+def _unavailable() -> Unavailable:
+    return Unavailable("the database does not answer in time; nothing was written")
+
+
+def _end_after(connection: Connection, seconds: float | None) -> "_CutAfter | nullcontext[None]":
+    return nullcontext() if seconds is None else _CutAfter(connection, seconds)
+
+
+class _CutAfter:
+    """Shuts the socket when the block takes longer: a frozen server then looks like one that left.
 
     Cancelling the task instead would wait for that server once more: psycopg asks it to cancel
-    the query and to confirm it, for up to ten seconds (3.3.9).
+    the query and to confirm it, for up to ten seconds (3.3.9). A class, for every statement of
+    every process is inside one, and a generator costs twice as much.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
+
+    __slots__ = ("_connection", "_seconds", "_timer")
+
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, _cut, self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
 
 def _cut(connection: Connection) -> None:
@@ -228,11 +244,11 @@ async def _check(connection: _Line) -> None:
     """Raise psycopg.OperationalError unless the server answers; the pool takes another then."""
     if time.monotonic() - connection.answered_at < _FRESH_SECONDS:
         return
-    with _cut_after(connection, _CHECK_SECONDS):
+    with _CutAfter(connection, _CHECK_SECONDS):
         await AsyncConnectionPool.check_connection(connection)
 
 
-async def _guard(connection: _Line, *, answer_seconds: float) -> None:
+async def _guard(connection: _Line, *, answer_seconds: float, pooled: bool = False) -> None:
     """A process that freezes, or a machine that vanishes, gives up its row locks: without this the
     others would wait for them as long as it stays, or two hours for a lost peer.
 
@@ -245,7 +261,10 @@ async def _guard(connection: _Line, *, answer_seconds: float) -> None:
     connection.answer_seconds = answer_seconds
     # Transactions are begun by name: `begin` then travels with what comes first in them.
     await connection.set_autocommit(True)
-    with _cut_after(connection, _CONNECT_SECONDS):
+    if pooled:
+        connection.prepare_threshold = None
+        return
+    with _CutAfter(connection, _CONNECT_SECONDS):
         await _set_limits(connection)
 
 

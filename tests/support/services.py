@@ -93,13 +93,13 @@ def start_postgres(stack: ExitStack) -> str | None:
     if not versions:
         return None
     binaries = versions[-1].parent
-    folder = _private_folder(stack, owner="postgres")
+    folder = private_folder(stack, owner="postgres")
     password_file = folder / "password"
     password = os.urandom(12).hex()
     password_file.write_text(password)
     password_file.chmod(0o644)
     port = free_port()
-    as_user = _run_as("postgres")
+    as_user = run_as("postgres")
     subprocess.run(
         [
             *as_user,
@@ -111,7 +111,7 @@ def start_postgres(stack: ExitStack) -> str | None:
         cwd="/",
     )
     arguments = ["-D", f"{folder}/data", "-p", str(port), "-k", str(folder), "-F"]
-    _background(stack, [*as_user, f"{binaries}/postgres", *arguments], folder / "log")
+    background(stack, [*as_user, f"{binaries}/postgres", *arguments], folder / "log")
     return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
 
@@ -119,13 +119,13 @@ def start_rabbitmq(stack: ExitStack) -> str | None:
     """A private node from Debian's RabbitMQ."""
     if not RABBITMQ_SERVER.exists():
         return None
-    folder = _private_folder(stack, owner=None)
+    folder = private_folder(stack, owner=None)
     port = free_port()
     if not port_answers(4369):
         # Erlang's port mapper outlives the node that started it.
         stack.callback(subprocess.run, ["epmd", "-kill"], check=False, capture_output=True)
     environment = rabbitmq_environment(folder, port)
-    _background(stack, [str(RABBITMQ_SERVER)], folder / "output", environment)
+    background(stack, [str(RABBITMQ_SERVER)], folder / "output", environment)
     os.environ["CARTEIRO_TEST_RABBITMQ_NODE"] = environment["RABBITMQ_NODENAME"]
     os.environ["CARTEIRO_TEST_RABBITMQ_HOME"] = str(folder)
     return f"amqp://guest:guest@127.0.0.1:{port}//"
@@ -157,10 +157,10 @@ def start_redis(stack: ExitStack) -> str | None:
     program = shutil.which("redis-server")
     if program is None:
         return None
-    folder = _private_folder(stack, owner=None)
+    folder = private_folder(stack, owner=None)
     port = free_port()
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    _background(stack, [program, *arguments], folder / "log")
+    background(stack, [program, *arguments], folder / "log")
     return f"redis://127.0.0.1:{port}/0"
 
 
@@ -193,6 +193,23 @@ SERVICES = (
 POSTGRES, RABBITMQ, REDIS = SERVICES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A server that each test starts for itself, before a database of its own."""
+
+    name: str
+    command: str
+    packages: tuple[str, ...]
+
+    def path(self) -> str | None:
+        """Where it is, or None; Debian keeps servers where not everybody looks."""
+        return shutil.which(self.command, path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+PGBOUNCER = Program(name="PgBouncer", command="pgbouncer", packages=("pgbouncer",))
+PROGRAMS = (PGBOUNCER,)
+
+
 def provide(service: Service, stack: ExitStack) -> str | None:
     """Find the server, start Debian's, or install it; returns its address or None."""
     if url := service.url():
@@ -223,6 +240,11 @@ def main(arguments: list[str]) -> int:
             os.environ[service.variable] = url
             where = url.rsplit("@", 1)[-1].removeprefix("redis://")
             print(f"integration tests use {service.name} {service.version(url)} at {where}")
+        for program in PROGRAMS:
+            if program.path() is None:
+                _install(program)
+            if program.path() is None:
+                missing.append(program.name)
         for name in missing:
             print(f"NOT FOUND: {name}: its integration tests will not run", file=sys.stderr)
         if missing and in_ci():
@@ -232,7 +254,7 @@ def main(arguments: list[str]) -> int:
         return subprocess.run(arguments, check=False).returncode
 
 
-def _install(service: Service) -> bool:
+def _install(service: Service | Program) -> bool:
     """Install from Debian when we are root there; False when that is not possible."""
     if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
         return False
@@ -246,25 +268,28 @@ def _install(service: Service) -> bool:
     return True
 
 
-def _private_folder(stack: ExitStack, *, owner: str | None) -> Path:
+def private_folder(stack: ExitStack, *, owner: str | None) -> Path:
+    """A folder that is gone with the stack, and belongs to `owner` where we are root."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carteiro-test-")))
     if owner and os.geteuid() == 0:
         shutil.chown(folder, owner, owner)
     return folder
 
 
-def _run_as(user: str) -> list[str]:
+def run_as(user: str) -> list[str]:
+    """What begins a command that root must not run itself; nothing for anybody else."""
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"] * (
         os.geteuid() == 0
     )
 
 
-def _background(
+def background(
     stack: ExitStack,
     arguments: list[str],
     log_file: Path,
     environment: dict[str, str] | None = None,
 ) -> None:
+    """Run a server until the stack ends, its output in `log_file`."""
     stack.enter_context(_running(arguments, log_file, environment))
 
 
