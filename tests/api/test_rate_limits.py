@@ -26,6 +26,12 @@ from tests.support.gates import Gate
 TIGHT = "read=3/60,write=2/60,anonymous=4/60,auth=2/60"
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that does ten things at once, 50 ms pass without anybody being away."""
+    monkeypatch.setattr("api.rate_limits.PATIENCE_SECONDS", 10.0)
+
+
 def counted_by(whom: str) -> float:
     return REGISTRY.get_sample_value("carteiro_rate_counted_total", {"by": whom}) or 0.0
 
@@ -54,6 +60,7 @@ async def test_every_answer_to_a_caller_says_what_is_left_of_the_limit(
         assert (write.status_code, write.headers["ratelimit"]) == (422, '"write";r=1;t=30')
 
 
+@pytest.mark.usefixtures("patient")
 async def test_more_than_the_limit_is_429_until_the_seconds_of_retry_after_are_over(
     settings: Settings, tenant: Account, redis_url: str
 ) -> None:
@@ -81,6 +88,7 @@ async def test_one_credential_does_not_use_up_what_another_has(
         assert await statuses(client, other, 1) == [200]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_all_processes_count_together(
     settings: Settings, tenant: Account, redis_url: str
 ) -> None:
@@ -190,6 +198,7 @@ async def test_a_limit_that_cannot_be_read_stops_the_start(
             pass
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_redis_that_has_forgotten_script_and_counts_counts_anew(
     settings: Settings, tenant: Account, redis_url: str
 ) -> None:
