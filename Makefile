@@ -1,6 +1,6 @@
 # Every target says what it does; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos-crash check fuzz bench openapi format clean
+.PHONY: help setup demo up test probes chaos-crash check fuzz bench openapi format clean
 
 BIN := .venv/bin
 # KEEP=1 leaves the demo running. ARGS goes to pytest or to the benchmarks, e.g.
@@ -40,6 +40,9 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster definitions validate -m orchestration.definitions
 	$(BIN)/python -m tests.contracts
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not benchmark and not spark" $(ARGS)
+
+probes: setup  ## Ask 10,000 times for another tenant's things; ARGS="--probes 50000 --probe-seed 7"
+	@$(BIN)/python -m pytest -q -s -p no:xdist tests/api/test_probes.py --probes 10000 $(ARGS)
 
 chaos-crash: setup  ## Kill every program 200 times, both brokers (20 min); ARGS="--kills 40 --seed 1"
 	@$(BIN)/python -m tests.chaos $(ARGS)

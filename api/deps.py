@@ -185,7 +185,7 @@ async def authenticate(
     return Caller(
         credential=credential,
         state=state,
-        conditions=Conditions(request=request),
+        conditions=Conditions(request=request, tenant_id=credential.tenant_id),
         change=change_of(request, credential.tenant_id, credential.subject),
     )
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from api.dto import Answer
 from api.further_headers import add_header
 from api.problems import Problem
+from core.domain.ids import TenantId
 from core.secrets import subkey
 
 _DIGEST_BYTES: Final = 12
@@ -62,17 +63,20 @@ class NotModified(Exception):
     """What the client has is what it would get: 304."""
 
 
-def tag_of(thing: Answer) -> str:
+def tag_of(thing: Answer, tenant_id: TenantId) -> str:
     """The tag of a thing as it is now, without the quotes."""
     values = thing.model_dump(mode="json")
     moving = {name: values.pop(name) for name in sorted(thing.moving)}
-    settled = _digest(type(thing).__name__, values)
-    return f"{settled}.{_digest('moving', moving)}" if moving else settled
+    settled = _digest(tenant_id, type(thing).__name__, values)
+    return f"{settled}.{_digest(tenant_id, 'moving', moving)}" if moving else settled
 
 
-def _digest(kind: str, values: Mapping[str, object]) -> str:
-    """Keyed: a plain digest of a name or an address could be guessed by whoever sees a header."""
-    text = f"{kind}\n{json.dumps(values, sort_keys=True)}"
+def _digest(tenant_id: TenantId, kind: str, values: Mapping[str, object]) -> str:
+    """Keyed: a plain digest of a name or an address could be guessed by whoever sees a header.
+
+    Of one tenant: with another's tag nobody may learn that theirs holds the same.
+    """
+    text = f"{tenant_id}\n{kind}\n{json.dumps(values, sort_keys=True)}"
     return hmac.digest(subkey("etag"), text.encode(), "sha256")[:_DIGEST_BYTES].hex()
 
 
@@ -81,13 +85,14 @@ class Conditions:
     """What a request wants to be true of the thing it reads or changes."""
 
     request: Request
+    tenant_id: TenantId
 
     def check(self, current: Answer) -> None:
         """Raise Problem 412 unless `current`, read with its row held, is what was seen."""
         seen = _tags(self.request, "if-match")
         if seen is None or _ANYTHING in seen:
             return
-        ours = _settled(tag_of(current))
+        ours = _settled(tag_of(current, self.tenant_id))
         # A weak tag never matches here (RFC 9110, 13.1.1).
         if all(_settled(tag[1:-1]) != ours for tag in seen if tag.startswith('"')):
             raise Problem("precondition-failed", "it has changed since you read it")
@@ -95,7 +100,7 @@ class Conditions:
     def answer(self, thing: Thing) -> Thing:
         """Put the tag of `thing` into the answer. Raises NotModified where a read needs no body."""
         known = _tags(self.request, "if-none-match") if self.request.method in _READS else None
-        tag = tag_of(thing)
+        tag = tag_of(thing, self.tenant_id)
         add_header(self.request.scope, b"etag", f'"{tag}"'.encode())
         if known and {each.removeprefix("W/") for each in known} & {_ANYTHING, f'"{tag}"'}:
             raise NotModified

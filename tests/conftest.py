@@ -17,6 +17,12 @@ from tests.support.embedded import embedded_postgres, embedded_valkey
 from tests.support.settings import forget_product_environment
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the test of probes asks, and with which values: `make probes`."""
+    parser.addoption("--probes", type=int, default=500, help="questions about the other tenant")
+    parser.addoption("--probe-seed", type=int, default=1, help="what the questions are drawn from")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     forget_product_environment()
 
