@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     inbound_retention_days: int = Field(default=365, ge=1, le=36_500)
     lease_seconds: int = Field(default=60, ge=1)
     stalled_seconds: int = Field(default=120, ge=5)
+    import_wait_seconds: int = Field(default=600, ge=5)
     send_timeout_seconds: int = Field(default=30, ge=1)
     meta_max_connections: int = Field(default=200, ge=1, le=10_000)
     partition_days_ahead: int = Field(default=14, ge=1, le=400)

@@ -1,12 +1,11 @@
 """/v1/status."""
 
-from fastapi import APIRouter
-
 from api.deps import TenantReader
+from api.routing import SliceRouter
 from api.status import service
 from api.status.schemas import SystemStatus
 
-router = APIRouter(prefix="/v1", tags=["tenant"])
+router = SliceRouter(prefix="/v1", tags=["tenant"])
 
 
 @router.get("/status", operation_id="get_status", summary="What works now")

@@ -4,7 +4,7 @@ The row of the import is locked while a batch is written, so any number of plann
 that is killed leaves an import that stands at the end of its last batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 from uuid import UUID
@@ -168,3 +168,27 @@ async def count_failed_try(connection: Connection, key: ImportKey) -> int:
     cursor = await connection.execute(_SQL.count_failed_try, key.place())
     row = await cursor.fetchone()
     return int(str(row[0])) if row is not None else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingImport:
+    """An import that nobody works at, and for how long."""
+
+    tenant_id: TenantId
+    import_id: UUID
+    waited_seconds: int
+
+
+async def list_waiting(connection: Connection, *, seconds: int) -> list[WaitingImport]:
+    """Imports that have waited for longer than `seconds` for their next turn."""
+    async with connection.cursor(row_factory=class_row(WaitingImport)) as cursor:
+        await cursor.execute(_SQL.list_waiting_imports, {"seconds": seconds})
+        return await cursor.fetchall()
+
+
+async def close_waiting(connection: Connection, still: Collection[UUID]) -> int:
+    """Close the alerts of imports that no longer wait; returns how many."""
+    cursor = await connection.execute(
+        _SQL.close_waiting_imports, {"still": [str(import_id) for import_id in still]}
+    )
+    return cursor.rowcount

@@ -206,3 +206,23 @@ where e.tenant_id = %(tenant_id)s
     and (e.row_number, e.code) > (%(after_row)s, %(after_code)s)
 order by e.row_number, e.code
 limit %(limit)s
+
+-- list_waiting_imports --
+-- Imports for whose next turn nobody came within the time, and how long they have waited.
+-- cross-tenant: one scheduler serves every tenant
+select i.tenant_id, i.import_id, extract(epoch from now() - i.worked_at)::integer as waited_seconds
+from app.imports as i
+where i.status in ('queued', 'running')
+    and i.file_bytes is not null
+    and i.worked_at < now() - make_interval(secs => %(seconds)s)
+order by i.worked_at
+
+-- close_waiting_imports --
+-- Ends the alerts of imports that move again or have ended.
+-- cross-tenant: one scheduler serves every tenant
+update app.alerts
+set closed_at = now()
+where kind = 'import_waiting'
+    and closed_at is null
+    and not subject = any(%(still)s::text[])
+returning tenant_id, subject

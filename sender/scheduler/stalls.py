@@ -1,4 +1,4 @@
-"""A campaign that could send and does not: people are told, once nothing explains it."""
+"""Campaigns that could send and do not, imports that nobody works at: people are told."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from typing import Final
 
 from core.domain.ids import CampaignId
 from core.logs import get_logger
-from core.store import schedules
+from core.store import imports, schedules
 from core.store.database import Pool, platform_transaction
 from core.store.schedules import Stuck
 from sender.consequences import open_alert
 
 KIND: Final = "campaign_stalled"
+IMPORT_KIND: Final = "import_waiting"
 _log = get_logger(__name__)
 
 
@@ -59,3 +60,24 @@ class StallWatch:
             f"blocked, switched off, quiet, or at a limit; number {one.phone_number_id} is granted "
             f"{one.granted_per_second} a second: look at pacer, broker, workers"
         )
+
+
+async def look_at_imports(pool: Pool, *, seconds: int) -> int:
+    """Open alerts for imports that wait for longer than `seconds`, close the others'.
+
+    Returns how many wait.
+    """
+    async with platform_transaction(pool) as connection:
+        waiting = await imports.list_waiting(connection, seconds=seconds)
+        for one in waiting:
+            await open_alert(
+                connection,
+                tenant_id=one.tenant_id,
+                kind=IMPORT_KIND,
+                subject=str(one.import_id),
+                detail=f"nobody has worked at it for {one.waited_seconds} s: look at the planners",
+            )
+        await imports.close_waiting(connection, [one.import_id for one in waiting])
+    if waiting:
+        _log.warning("imports wait", count=len(waiting))
+    return len(waiting)

@@ -1,9 +1,9 @@
-"""What ends because time has passed: unsent, held and undelivered messages, old inbound texts."""
+"""What ends because time has passed: messages unsent, held, undelivered; old texts and keys."""
 
 from typing import Final
 
 from core.settings import Settings
-from core.store import expiry
+from core.store import expiry, leftovers
 from core.store.database import Pool, platform_transaction
 from sender.consequences import open_alert
 
@@ -45,7 +45,15 @@ async def expire(settings: Settings, pool: Pool) -> int:
         await expiry.delete_old_inbound(
             connection, days=settings.inbound_retention_days, limit=_BATCH
         )
+    await _forget_leftovers(pool)
     return dropped + sum(held.messages for held in given_up)
+
+
+async def _forget_leftovers(pool: Pool) -> None:
+    for _ in range(_SWEEPS):
+        async with platform_transaction(pool) as connection:
+            if await leftovers.forget(connection, limit=_BATCH) < _BATCH:
+                return
 
 
 async def _expire_undelivered(settings: Settings, pool: Pool) -> int:

@@ -13,7 +13,7 @@ from core.store import dispatch, settlement
 from core.store.database import Pool, open_pool, platform_transaction
 from sender.processes import repeat, serve_own_metrics, stop_on_signals
 from sender.scheduler.scheduler import run_schedules
-from sender.scheduler.stalls import StallWatch
+from sender.scheduler.stalls import StallWatch, look_at_imports
 from sender.settler.canaries import ask_gates
 from sender.settler.expiry import expire
 from sender.settler.redrives import carry_out_redrives
@@ -110,6 +110,7 @@ class ScheduleRounds:
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         """Nothing is known yet."""
+        self._settings = settings
         self._pool = pool
         self._watch = StallWatch(seconds=settings.stalled_seconds)
         self._looked_at = float("-inf")
@@ -120,5 +121,6 @@ class ScheduleRounds:
         now = time.monotonic()
         if now - self._looked_at >= self._watch.seconds / _LOOKS_A_STALL:
             await self._watch.look(self._pool)
+            await look_at_imports(self._pool, seconds=self._settings.import_wait_seconds)
             self._looked_at = now
         return _IDLE_SECONDS

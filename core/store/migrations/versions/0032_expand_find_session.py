@@ -1,14 +1,14 @@
 """Find a session without a tenant: expand.
 
-Revision ID: 0031
+Revision ID: 0032
 """
 
 from core.store.migrate import run_sql_file
 
-revision = "0031"
-down_revision = "0030"
+revision = "0032"
+down_revision = "0031"
 
 
 def upgrade() -> None:
-    """Apply 0031_expand_find_session.sql."""
+    """Apply 0032_expand_find_session.sql."""
     run_sql_file(__file__)
