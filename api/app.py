@@ -37,6 +37,7 @@ from api.openapi import install_document
 from api.password_work import PasswordWork
 from api.plans import routes as plans
 from api.quiet_hours import routes as quiet_hours
+from api.quotes import routes as quotes
 from api.rate_limits import RateLimits
 from api.read_only import ReadOnly
 from api.routing import serve
@@ -75,6 +76,7 @@ _ROOMS: Final = (
     numbers,
     contacts,
     attributes,
+    quotes,
     segments,
     consents,
     status,

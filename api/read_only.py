@@ -30,8 +30,9 @@ ALLOWED: Final = frozenset(
         "/v1/token/refresh",
         "/v1/logout",
         "/v1/logout-everywhere",
-        # A question that is too personal for an address.
+        # Questions that are too long, or too personal, for an address.
         "/v1/segments/preview",
+        "/v1/quotes",
     }
 )
 _log = get_logger(__name__)

@@ -60,6 +60,10 @@ class MarketMap:
         country, dot, _ = address.partition(".")
         return self._by_country(country, on) if dot and len(country) == 2 else None
 
+    def market_of_country(self, iso: str, on: date) -> str | None:
+        """The market of an ISO country; None where it is unknown or its prefixes lie in several."""
+        return self._by_country(iso, on)
+
     def country_for(self, address: str, on: date) -> str | None:
         """The ISO country of the address when its prefix belongs to one alone; None otherwise."""
         if not address.startswith("+"):

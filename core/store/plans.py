@@ -85,15 +85,6 @@ class PlanTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanPolicy:
-    """Whether Meta charges a way a message comes about, and at which category's rate."""
-
-    pricing_type: str
-    charged: bool
-    rate_category: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Portfolio:
     """How many people a portfolio may begin to write to a day (None: unlimited), and did."""
 
@@ -196,26 +187,6 @@ async def list_market_rows(connection: Connection, *, on_day: date) -> list[Mark
 async def discard_plan(connection: Connection, key: PlanKey) -> None:
     """Take back the rows of an earlier plan that was never launched, each with its event."""
     await connection.execute(_SQL.discard_plan, key.values())
-
-
-async def list_plan_rates(
-    connection: Connection, *, currency: str, on_day: date
-) -> dict[tuple[str, str], Decimal]:
-    """Meta's list rates by market and category."""
-    cursor = await connection.execute(
-        _SQL.list_plan_rates, {"currency": currency, "on_day": on_day}
-    )
-    rows: list[tuple[str, str, Decimal]] = await cursor.fetchall()  # type: ignore[assignment]
-    return {(market, category): rate for market, category, rate in rows}
-
-
-async def list_plan_policies(
-    connection: Connection, *, category: str, on_day: date
-) -> dict[str, PlanPolicy]:
-    """What Meta charges for, by pricing type."""
-    async with connection.cursor(row_factory=class_row(PlanPolicy)) as cursor:
-        await cursor.execute(_SQL.list_plan_policies, {"category": category, "on_day": on_day})
-        return {policy.pricing_type: policy for policy in await cursor.fetchall()}
 
 
 async def get_portfolio(

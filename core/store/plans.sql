@@ -118,26 +118,6 @@ select
 from billing.market_map
 where valid @> %(on_day)s::date
 
--- list_plan_rates --
--- Meta's list rates on a day, first tier, by market and category.
-select
-    r.market,
-    r.category,
-    r.rate
-from billing.meta_rates as r
-where r.currency = %(currency)s
-    and r.tier_from = 1
-    and r.valid @> %(on_day)s::date
-
--- list_plan_policies --
--- What Meta charges at all for a category on a day, by how the message comes about.
-select
-    p.pricing_type,
-    p.charged,
-    p.rate_category
-from billing.meta_policies as p
-where p.category = %(category)s and p.valid @> %(on_day)s::date
-
 -- find_portfolio --
 -- Whether anybody who shares a portfolio of the tenant heard its limit.
 -- cross-tenant: one limit for all who share it; of the others only that they heard is told

@@ -11,6 +11,7 @@ import psycopg
 from core.clock import utc_now
 from core.domain.ids import CampaignId, TenantId
 from core.domain.market import MarketMap
+from core.domain.quotes import Portion, quote
 from core.errors import InvalidInput, Unavailable
 from core.logs import get_logger
 from core.metrics import RECIPIENTS_PLANNED
@@ -19,8 +20,8 @@ from core.store.database import Connection, Pool, platform_transaction
 from core.store.merges import bar_merges
 from core.store.plan_runs import DoneChunk
 from core.store.plans import PlanInputs, plan_key
+from core.store.prices import read_prices
 from sender.planner.forecast import forecast
-from sender.planner.quote import Portion, quote
 from sender.planner.recipe import (
     Variant,
     audience_zones,
@@ -30,7 +31,6 @@ from sender.planner.recipe import (
     own_template,
     template_ids,
 )
-from sender.planner.repricing import read_prices
 from sender.planner.summary import Group, read_groups, summarise
 
 CHUNK_SIZE: Final = 25_000

@@ -1,25 +1,11 @@
-"""Prices of plans: Meta's prices of a day, and a new price when a template's category changed."""
-
-from datetime import date
+"""A new price of a plan when a template's category has changed."""
 
 from core.clock import utc_now
 from core.domain.ids import CampaignId, TenantId
+from core.domain.quotes import Portion, add_quotes, quote
 from core.store import plans
 from core.store.database import Connection
-from sender.planner.quote import Portion, Prices, add_quotes, quote
-
-
-async def read_prices(
-    connection: Connection, *, currency: str, category: str, on_day: date
-) -> Prices:
-    """Meta's rates and policies of a day of the account, for one category."""
-    return Prices(
-        currency=currency,
-        category=category,
-        on_day=on_day,
-        rates=await plans.list_plan_rates(connection, currency=currency, on_day=on_day),
-        policies=await plans.list_plan_policies(connection, category=category, on_day=on_day),
-    )
+from core.store.prices import read_prices
 
 
 async def reprice_stale(connection: Connection) -> int:

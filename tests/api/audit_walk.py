@@ -26,6 +26,7 @@ NOT_AUDITED = {
     "receive_webhook",
     "preview_segment",
     "preview_template",
+    "make_quote",
 }
 ENTRIES = (
     "select operation, actor, actor_kind, target_kind, target_id, request_id, outcome,"

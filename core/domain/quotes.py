@@ -1,4 +1,4 @@
-"""What a plan costs at Meta's prices, from the least to the most. Pure.
+"""What messages cost at Meta's prices, from the least to the most: plans and quotes ask here. Pure.
 
 Meta's policies of the day say which messages are charged at all: inside an open service window
 utility was free until 2026-09-30 and is charged since, marketing always was; inside a free entry
@@ -15,8 +15,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, cast
 
-from core.store.plans import PlanPolicy
-
 _SCALE: Final = Decimal("0.000001")
 _REGULAR: Final = "regular"
 _IN_WINDOW: Final = "free_customer_service"
@@ -25,6 +23,15 @@ _NOTE: Final = (
     "Meta's list rates of that day of the account, first tier, if every message is delivered. "
     "Messages without a market or a rate are counted as unknown and not part of the sums."
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Whether Meta charges a way a message comes about, and at which category's rate."""
+
+    pricing_type: str
+    charged: bool
+    rate_category: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Prices:
     category: str
     on_day: date
     rates: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
-    policies: Mapping[str, PlanPolicy] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,8 @@ def _shown(line: _Line, category: str) -> dict[str, object]:
         "in_free_entry_point": line.portion.in_free_entry,
         "pricing_type": line.pricing_type,
         "messages": line.portion.messages,
-        "rate": None if line.rate is None else str(line.rate.normalize()),
+        # Plain: 60 normalised is 6E+1.
+        "rate": None if line.rate is None else f"{line.rate.normalize():f}",
         "cost": None if line.high is None else _money(line.high),
         "cost_low": None if line.low is None else _money(line.low),
     }

@@ -1,0 +1,1 @@
+"""Quotes: what messages would cost."""
