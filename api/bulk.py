@@ -43,6 +43,12 @@ class BulkResult(Answer):
     items: list[ItemResult]
 
 
+def item_problem(index: int, code: str, detail: str, member: str | None = None) -> ItemProblem:
+    """Why an item was refused; `member` is the part of it that it is about."""
+    pointer = f"/items/{index}" + (f"/{member.lstrip('/')}" if member else "")
+    return ItemProblem(code=code, detail=detail, pointer=pointer)
+
+
 class Results:
     """Gathers what becomes of each item."""
 
@@ -57,8 +63,7 @@ class Results:
 
     def refuse(self, index: int, code: str, detail: str, member: str | None = None) -> None:
         """An item was not carried out; `member` is the part of it that it is about."""
-        pointer = f"/items/{index}" + (f"/{member.lstrip('/')}" if member else "")
-        problem = ItemProblem(code=code, detail=detail, pointer=pointer)
+        problem = item_problem(index, code, detail, member)
         self._items[index] = ItemResult(
             index=index, status="refused", contact_id=None, created=False, problem=problem
         )

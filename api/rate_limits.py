@@ -89,6 +89,7 @@ LIMITS: Final[Mapping[LimitClass, RateLimit]] = MappingProxyType(
 CLASSES: Final[Mapping[str, LimitClass]] = MappingProxyType(
     {
         "send_message": LimitClass.MESSAGE,
+        "send_messages": LimitClass.TRANSFER,
         "import_contacts": LimitClass.TRANSFER,
         "create_export": LimitClass.TRANSFER,
         "download_export": LimitClass.TRANSFER,

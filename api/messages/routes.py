@@ -16,6 +16,8 @@ from api.messages.schemas import (
     MessageSummary,
     QueuedMessage,
     SendMessage,
+    SendMessages,
+    SentMessages,
     State,
 )
 from api.openapi import problems
@@ -59,6 +61,34 @@ async def send_message(
         response,
         lambda connection: service.queue_message(connection, caller, wanted),
         model=QueuedMessage,
+    )
+
+
+@router.post(
+    "/bulk",
+    operation_id="send_messages",
+    summary="Send many messages",
+    status_code=202,
+)
+async def send_messages(
+    caller: MessagesSender,
+    response: Response,
+    wanted: SendMessages,
+    idempotency_key: DemandedKey = None,
+) -> SentMessages:
+    """Up to 1,000 messages, each queued or refused by itself: look at every item of the answer.
+
+    Needs an Idempotency-Key. What `POST /v1/messages` answers with 404, 409 or 422 is the item's
+    `problem`. A body of the wrong shape is refused as a whole. People of a list: make a campaign.
+    """
+    return await once(
+        caller,
+        require_key(idempotency_key),
+        "send_messages",
+        wanted,
+        response,
+        lambda connection: service.queue_many(connection, caller, wanted),
+        model=SentMessages,
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.bulk import MOST_ITEMS, ItemProblem
 from api.dto import Answer, AttributeValue, Id, MetaId, Request, Text
 
 State = Literal[
@@ -102,6 +103,49 @@ class QueuedMessage(Answer):
     category: str
     market: str | None
     created_at: datetime
+
+
+class SendMessages(Request):
+    """Many messages, each to one person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "phone_number_id": "201000000000001",
+                            "to": "+55 11 98765-4321",
+                            "template": {
+                                "name": "order_shipped",
+                                "language": "pt_BR",
+                                "parameters": {"1": "Ana"},
+                            },
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: Annotated[list[SendMessage], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class SentItem(Answer):
+    """What became of one message."""
+
+    index: int = Field(description="Its place in the request, from 0.")
+    status: Literal["done", "refused"]
+    message: QueuedMessage | None = Field(description="Null when it was refused.")
+    problem: ItemProblem | None
+
+
+class SentMessages(Answer):
+    """What became of every message, in the order of the request."""
+
+    done: int
+    refused: int
+    items: list[SentItem]
 
 
 class MessageSummary(Answer):

@@ -1,13 +1,12 @@
 """/v1/quotes."""
 
-from fastapi import APIRouter
-
 from api.deps import CampaignsReader
 from api.openapi import problems
 from api.quotes import service
 from api.quotes.schemas import AskQuote, Quote
+from api.routing import SliceRouter
 
-router = APIRouter(prefix="/v1/quotes", tags=["campaigns"])
+router = SliceRouter(prefix="/v1/quotes", tags=["campaigns"])
 
 
 @router.post(

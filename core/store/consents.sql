@@ -59,24 +59,43 @@ where s.tenant_id = %(tenant_id)s
     and s.purpose = %(purpose)s
     and s.contact_id = any(%(contact_ids)s::uuid[])
 
--- get_sending_permission --
--- Whether one person may be written to for a purpose, and which ledger entry says so.
+-- hold_recipients --
+-- Nobody of these people is merged or erased before the transaction ends.
+select c.contact_id
+from app.contacts as c
+where c.tenant_id = %(tenant_id)s and c.contact_id = any(%(contact_ids)s::uuid[])
+order by c.contact_id
+for key share
+
+-- list_recipients --
+-- For each wanted message by its place from 0: whom it goes to, whether they may be written to for
+-- its purpose, and what a row needs to know of them.
 select
+    (w.place - 1)::integer as position,
+    c.contact_id,
+    c.address,
+    c.country,
+    c.pseudonym,
     s.granted,
-    s.consent_id,
     (
         select x.reason
         from app.suppressions as x
-        where x.tenant_id = c.tenant_id
-            and x.contact_id = c.contact_id
+        where x.tenant_id = %(tenant_id)s
+            and x.contact_id = w.contact_id
             and app.suppressed_as(
-                x.until, x.marketing_until, x.needs_phone, %(purpose)s, c.address, now()
+                x.until, x.marketing_until, x.needs_phone, w.purpose, c.address, now()
             ) is not null
     ) as suppressed_for
-from app.contacts as c
+from unnest(%(contact_ids)s::uuid[], %(purposes)s::text[])
+    with ordinality as w (contact_id, purpose, place)
+inner join app.contacts as c
+    on c.tenant_id = %(tenant_id)s
+    and w.contact_id = c.contact_id
+    and c.erased_at is null
 left join app.consent_states as s
-    on c.tenant_id = s.tenant_id and c.contact_id = s.contact_id and s.purpose = %(purpose)s
-where c.tenant_id = %(tenant_id)s and c.contact_id = %(contact_id)s
+    on s.tenant_id = %(tenant_id)s
+    and w.contact_id = s.contact_id
+    and w.purpose = s.purpose
 
 -- list_consents --
 -- One person's ledger, newest entry first.

@@ -1,14 +1,29 @@
--- insert_single_message --
--- One message outside any campaign, queued, with its `planned` event.
+-- insert_single_messages --
+-- Messages outside any campaign, queued, each with its `planned` event.
 with message as (
     insert into app.messages (
         tenant_id, message_id, contact_id, contact_pseudonym, phone_number_id, waba_id, address,
         country, market, kind, template_id, category, content, expires_at
     )
-    values (
-        %(tenant_id)s, %(message_id)s, %(contact_id)s, %(contact_pseudonym)s, %(phone_number_id)s,
-        %(waba_id)s, %(address)s, %(country)s, %(market)s, %(kind)s, %(template_id)s, %(category)s,
-        %(content)s::jsonb, %(expires_at)s
+    select
+        %(tenant_id)s,
+        w.message_id,
+        w.contact_id,
+        w.contact_pseudonym,
+        w.phone_number_id,
+        w.waba_id,
+        w.address,
+        w.country,
+        w.market,
+        w.kind,
+        w.template_id,
+        w.category,
+        w.content,
+        w.expires_at
+    from jsonb_to_recordset(%(messages)s::jsonb) as w (
+        message_id uuid, contact_id uuid, contact_pseudonym uuid, phone_number_id text,
+        waba_id text, address text, country text, market text, kind text, template_id uuid,
+        category text, content jsonb, expires_at timestamptz
     )
     returning
         tenant_id, message_id, contact_pseudonym, waba_id, phone_number_id, category, country,
@@ -30,12 +45,12 @@ select
     m.calling_prefix, m.iso, m.market, lower(m.valid) as valid_from, upper(m.valid) as valid_to
 from billing.market_map as m
 
--- get_sender --
--- The account behind one of the tenant's numbers, and that account's zone.
+-- list_senders --
+-- The accounts behind some of the tenant's numbers, and those accounts' zones.
 select n.phone_number_id, n.waba_id, a.timezone
 from app.phone_numbers as n
 inner join app.whatsapp_accounts as a on n.tenant_id = a.tenant_id and n.waba_id = a.waba_id
-where n.tenant_id = %(tenant_id)s and n.phone_number_id = %(phone_number_id)s
+where n.tenant_id = %(tenant_id)s and n.phone_number_id = any(%(phone_number_ids)s::text[])
 
 -- list_messages --
 -- Messages, newest first, by time, campaign, contact and state when asked.

@@ -215,6 +215,14 @@ async def of_meta(walk: Walk) -> None:
         json=template_message(walk.account),
         headers=key(),
     )
+    await walk.did(
+        "send_messages",
+        "POST",
+        "/v1/messages/bulk",
+        ("messages", tenant),
+        json={"items": [template_message(walk.account)]},
+        headers=key(),
+    )
     rule = {"country": "BR", "category": "marketing"}
     hours = rule | {"starts_at": "22:00", "ends_at": "08:00"}
     await walk.did("put_quiet_hours", "PUT", "/v1/quiet-hours", ("quiet_hours", tenant), json=hours)

@@ -27,6 +27,18 @@ CAUGHT = {
     ("import_contacts", "invalid-phone"): "the outcome of a row, in the file of errors",
     ("get_readiness", "unavailable"): "what the answer tells",
     ("get_startup", "unavailable"): "what the answer tells",
+    **{
+        ("send_messages", code): "the problem of an item"
+        for code in (
+            "consent-missing",
+            "invalid-phone",
+            "missing-parameter",
+            "opted-out",
+            "suppressed",
+            "template-not-sendable",
+            "us-marketing",
+        )
+    },
 }
 
 

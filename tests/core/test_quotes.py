@@ -23,6 +23,6 @@ def test_a_rate_is_a_plain_number_without_idle_zeros(rate: str, shown: str) -> N
         },
     )
     found = quote([Portion(market="Japan", in_window=False, messages=2)], prices)
-    [line] = found["lines"]  # type: ignore[misc]
-    assert line["rate"] == shown
+    lines: list[dict[str, object]] = found["lines"]  # type: ignore[assignment]
+    assert [line["rate"] for line in lines] == [shown]
     assert Decimal(str(found["total"])) == Decimal(rate) * 2
