@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from api.campaigns.audiences import check_audience, frozen_list
 from api.campaigns.schemas import ShownState
 from api.campaigns.series_rows import Series, shown
 from api.campaigns.series_schemas import (
@@ -48,12 +49,17 @@ async def create_series(
     connection: Connection, caller: Caller, wanted: CreateSeries
 ) -> CampaignSeries:
     """A series that begins to make campaigns. Raises InvalidInput when it could make none."""
+    check_audience(wanted.list_id, wanted.segment_id)
     await _check_start(connection, caller, wanted.starts_local)
     arms = None if wanted.experiment is None else wanted.experiment.model_dump(mode="json")
     await check_parts(connection, caller, wanted, variant_template_ids=_arm_templates(arms))
     zone = await tenant_zone(connection, caller)
     rule = _rule_of(wanted.recurrence)
     place = {"tenant_id": caller.tenant_id, "series_id": new_id()}
+    list_id = wanted.list_id
+    if wanted.segment_id is not None:
+        name = f"series {place['series_id']}"
+        list_id = await frozen_list(connection, caller, wanted.segment_id, name)
     caller.audit(target_kind="series", target_id=place["series_id"])
     await execute(
         connection,
@@ -63,7 +69,7 @@ async def create_series(
             "name": wanted.name,
             "phone_number_id": wanted.phone_number_id,
             "template_id": wanted.template_id,
-            "list_id": wanted.list_id,
+            "list_id": list_id,
             "parameters": _stored(wanted.model_dump()["parameters"]),
             "experiment": _stored(arms),
             "canary": wanted.canary and wanted.canary.model_dump_json(),
@@ -111,10 +117,10 @@ async def change_series(caller: Caller, series_id: UUID, wanted: ChangeSeries) -
         caller.audit(details={"fields": sorted(wanted.model_fields_set)})
         if wanted.starts_local not in (None, before.starts_at):
             await _check_start(connection, caller, wanted.starts_local)
-        after = _merged(before, wanted)
+        after = await _for_whom(connection, caller, _merged(before, wanted), wanted)
         matters = after.covered() != before.covered()
         await check_parts(
-            connection, caller, after, variant_template_ids=_arm_templates(after.experiment)
+            connection, caller, _parts(after), variant_template_ids=_arm_templates(after.experiment)
         )
         await execute(
             connection,
@@ -275,6 +281,27 @@ async def _check_start(connection: Connection, caller: Caller, wall: datetime | 
         await start_time(connection, caller, at=None, wall=wall)
     except InvalidInput as error:
         raise InvalidInput(error.detail, pointer="/starts_local") from error
+
+
+async def _for_whom(
+    connection: Connection, caller: Caller, after: Series, wanted: ChangeSeries
+) -> Series:
+    """The series for the list or the segment that is wanted now; without either as it is."""
+    if wanted.list_id is not None and wanted.segment_id is not None:
+        check_audience(wanted.list_id, wanted.segment_id)
+    if wanted.list_id is not None:
+        return after.model_copy(update={"segment_id": None})
+    if wanted.segment_id is None or wanted.segment_id == after.segment_id:
+        return after
+    # Names of lists are unique, and that of before stays for what was made by it.
+    name = f"series {after.series_id} {new_id()}"
+    list_id = await frozen_list(connection, caller, wanted.segment_id, name)
+    return after.model_copy(update={"list_id": list_id, "segment_id": wanted.segment_id})
+
+
+def _parts(series: Series) -> Series:
+    """What is looked up; the list that stands for a segment is nobody's to choose."""
+    return series if series.segment_id is None else series.model_copy(update={"list_id": None})
 
 
 def _merged(before: Series, wanted: ChangeSeries) -> Series:

@@ -26,6 +26,9 @@ class Series(Answer):
     phone_number_id: str
     template_id: UUID
     list_id: UUID
+    segment_id: UUID | None
+    segment_filter: str | None = Field(exclude=True)
+    segment_updated_at: datetime | None = Field(exclude=True)
     parameters: dict[str, Any]
     experiment: dict[str, Any] | None
     canary: dict[str, Any] | None
@@ -58,7 +61,7 @@ class Series(Answer):
         return {
             "phone_number_id": self.phone_number_id,
             "template_id": str(self.template_id),
-            "list_id": str(self.list_id),
+            **self._audience(),
             "parameters": self.parameters,
             "experiment": self.experiment,
             "canary": self.canary,
@@ -67,10 +70,19 @@ class Series(Answer):
             "rule": self.rule,
         }
 
+    def _audience(self) -> dict[str, str]:
+        if self.segment_id is not None:
+            return {"segment_id": str(self.segment_id)}
+        return {"list_id": str(self.list_id)}
+
     @property
     def approval_hash(self) -> str:
-        """Names what is approved, the templates' present versions and category with it."""
+        """Names what is approved: with the templates' present versions and category, and the
+        segment's present filter.
+        """
         versions = [self.version_hash, self.category, self.variant_hashes]
+        if self.segment_filter is not None:
+            versions.append(self.segment_filter)
         text = json.dumps([self.covered(), *versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -92,11 +104,14 @@ def _approval(series: Series) -> StandingApproval | None:
     if series.approved_by is None or series.approved_at is None or pinned is None:
         return None
     approved = (pinned, series.approved_category, series.approved_variant_hashes)
+    changed_at = series.segment_updated_at
+    same_people = changed_at is None or changed_at <= series.approved_at
     return StandingApproval(
         approved_by=series.approved_by,
         approved_at=series.approved_at,
         template_version_hash=pinned,
-        holds=approved == (series.version_hash, series.category, series.variant_hashes),
+        holds=same_people
+        and approved == (series.version_hash, series.category, series.variant_hashes),
     )
 
 

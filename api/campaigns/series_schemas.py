@@ -98,7 +98,10 @@ class CreateSeries(Request):
     name: Name
     phone_number_id: MetaId
     template_id: Id
-    list_id: Id
+    list_id: Id | None = Field(default=None, description="A list, or else a segment.")
+    segment_id: Id | None = Field(
+        default=None, description="Each run goes to the people it means when that run is planned."
+    )
     parameters: Parameters = Field(
         default_factory=dict, description="Template parameter to where its value comes from."
     )
@@ -130,6 +133,7 @@ class ChangeSeries(Request):
     phone_number_id: MetaId | None = None
     template_id: Id | None = None
     list_id: Id | None = None
+    segment_id: Id | None = Field(default=None, description="In place of the list or segment.")
     parameters: Parameters | None = None
     experiment: Experiment | None = Field(default=None, description="Null takes it away.")
     canary: CanaryRules | None = Field(default=None, description="Null takes it away.")
@@ -166,7 +170,10 @@ class CampaignSeries(Answer):
     name: str
     phone_number_id: str
     template_id: UUID
-    list_id: UUID
+    list_id: UUID = Field(
+        description="Of a series to a segment: an empty list that stands for the segment."
+    )
+    segment_id: UUID | None
     parameters: dict[str, Any]
     experiment: dict[str, Any] | None
     canary: dict[str, Any] | None

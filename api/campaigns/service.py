@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final, LiteralString, Protocol
 from uuid import UUID
 
+from api.campaigns.audiences import check_audience, frozen_list
 from api.campaigns.schemas import Campaign, CampaignSummary, Cancelled, CreateCampaign
 from api.campaigns.times import start_time
 from api.campaigns.waiting import explain_waiting
@@ -25,7 +26,6 @@ from core.store.database import Connection
 from core.store.queries import load
 
 _sql = load("campaigns")
-_segments = load("segments")
 _CANCEL_BATCH: Final = 10_000
 #: A call answers; what it has not taken back by then the settler does.
 _CANCEL_SECONDS: Final = 2.0
@@ -56,8 +56,7 @@ async def create_campaign(
     connection: Connection, caller: Caller, wanted: CreateCampaign
 ) -> Campaign:
     """A campaign in draft. Raises InvalidInput when its parts don't exist or don't fit."""
-    if wanted.list_id is not None and wanted.segment_id is not None:
-        raise InvalidInput("a campaign has a list or a segment, not both", pointer="/segment_id")
+    check_audience(wanted.list_id, wanted.segment_id)
     scheduled_at = await start_time(
         connection, caller, at=wanted.scheduled_at, wall=wanted.scheduled_local
     )
@@ -69,7 +68,10 @@ async def create_campaign(
         variant_template_ids={arm.template_id for arm in variants if arm.template_id is not None},
     )
     campaign_id = new_id()
-    list_id = wanted.list_id or await _frozen_list(connection, caller, wanted, campaign_id)
+    list_id = wanted.list_id
+    if wanted.segment_id is not None:
+        name = f"campaign {campaign_id}"
+        list_id = await frozen_list(connection, caller, wanted.segment_id, name)
     parameters = {key: source.model_dump() for key, source in wanted.parameters.items()}
     await execute(
         connection,
@@ -92,28 +94,6 @@ async def create_campaign(
     )
     caller.audit(target_kind="campaign", target_id=campaign_id)
     return await _campaign(connection, caller, campaign_id)
-
-
-async def _frozen_list(
-    connection: Connection, caller: Caller, wanted: CreateCampaign, campaign_id: UUID
-) -> UUID:
-    """The list of a campaign to a segment: the planner puts on it whom the segment means then."""
-    if wanted.segment_id is None:
-        raise InvalidInput("a campaign has a list or a segment", pointer="/list_id")
-    list_id = new_id()
-    made = await execute(
-        connection,
-        _segments.insert_frozen_list,
-        {
-            "tenant_id": caller.tenant_id,
-            "list_id": list_id,
-            "name": f"campaign {campaign_id}",
-            "segment_id": wanted.segment_id,
-        },
-    )
-    if not made:
-        raise InvalidInput("there is no such segment", pointer="/segment_id")
-    return list_id
 
 
 async def get_campaign(caller: Caller, campaign_id: UUID) -> Campaign:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from core.domain.ids import CampaignId, PhoneNumberId, TenantId
+from core.domain.ids import CampaignId, PhoneNumberId, TenantId, new_id
 from core.store.database import Connection
 from core.store.queries import load
 
@@ -102,6 +102,7 @@ async def make_occurrence(
                 "occurrence": series.next_local,
                 "occurs_at": series.next_at,
                 "campaign_id": campaign_id,
+                "list_id": new_id(),
             },
         )
         return await cursor.fetchone()

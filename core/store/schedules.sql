@@ -46,8 +46,8 @@ where c.tenant_id = t.tenant_id
 returning c.tenant_id, c.campaign_id
 
 -- approve_by_series --
--- Plans that a standing approval covers: same template versions, number, list, parameters, arms and
--- waves.
+-- Plans that a standing approval covers: same template versions, number, list or segment,
+-- parameters, arms and waves.
 -- cross-tenant: one scheduler serves every tenant
 update app.campaigns as c
 set
@@ -55,6 +55,13 @@ set
     approved_at = now(),
     approved_by = s.approved_by
 from app.campaign_series as s
+inner join app.lists as standing
+    on s.tenant_id = standing.tenant_id
+    and s.list_id = standing.list_id
+inner join app.lists as planned on s.tenant_id = planned.tenant_id
+left join app.segments as segment
+    on standing.tenant_id = segment.tenant_id
+    and standing.segment_id = segment.segment_id
 where c.tenant_id = s.tenant_id
     and c.series_id = s.series_id
     and c.status = 'planned'
@@ -66,7 +73,16 @@ where c.tenant_id = s.tenant_id
     and c.category = s.approved_category
     and c.template_id = s.template_id
     and c.phone_number_id = s.phone_number_id
-    and c.list_id = s.list_id
+    and c.list_id = planned.list_id
+    -- Each run to a segment has a list of its own. Whoever changed the filter since has changed
+    -- what was approved, or what was planned.
+    and (
+        planned.list_id = standing.list_id
+        or (
+            planned.segment_id = standing.segment_id
+            and segment.updated_at <= least(s.approved_at, c.planned_at)
+        )
+    )
     and c.parameters = s.parameters
     and c.experiment is not distinct from s.experiment
     and c.canary is not distinct from s.canary
@@ -165,6 +181,19 @@ recorded as (
     returning campaign_id, skipped_reason
 ),
 
+-- A run to a segment has a list of its own, which its plan fills.
+frozen as (
+    insert into app.lists (tenant_id, list_id, name, segment_id)
+    select j.tenant_id, %(list_id)s, 'campaign ' || r.campaign_id, audience.segment_id
+    from judged as j
+    inner join recorded as r on r.campaign_id is not null
+    inner join app.lists as audience
+        on j.tenant_id = audience.tenant_id
+        and j.list_id = audience.list_id
+        and audience.segment_id is not null
+    returning list_id
+),
+
 made as (
     insert into app.campaigns (
         tenant_id, campaign_id, series_id, name, phone_number_id, template_id, list_id, parameters,
@@ -178,7 +207,7 @@ made as (
         left(j.name || to_char(%(occurrence)s::timestamp, ' YYYY-MM-DD HH24:MI'), 140),
         j.phone_number_id,
         j.template_id,
-        j.list_id,
+        coalesce((select f.list_id from frozen as f), j.list_id),
         j.parameters,
         j.experiment,
         j.canary,

@@ -29,6 +29,9 @@ select
     s.phone_number_id,
     s.template_id,
     s.list_id,
+    segment.segment_id,
+    segment.filter as segment_filter,
+    segment.updated_at as segment_updated_at,
     s.parameters,
     s.experiment,
     s.canary,
@@ -67,6 +70,12 @@ inner join app.templates as template
     on s.tenant_id = template.tenant_id
     and s.template_id = template.template_id
 inner join app.tenants as tenant on s.tenant_id = tenant.tenant_id
+inner join app.lists as audience
+    on s.tenant_id = audience.tenant_id
+    and s.list_id = audience.list_id
+left join app.segments as segment
+    on audience.tenant_id = segment.tenant_id
+    and audience.segment_id = segment.segment_id
 where s.tenant_id = %(tenant_id)s
     and s.series_id = %(series_id)s
     and s.status <> 'deleted'
@@ -79,6 +88,9 @@ select
     s.phone_number_id,
     s.template_id,
     s.list_id,
+    segment.segment_id,
+    segment.filter as segment_filter,
+    segment.updated_at as segment_updated_at,
     s.parameters,
     s.experiment,
     s.canary,
@@ -117,6 +129,12 @@ inner join app.templates as template
     on s.tenant_id = template.tenant_id
     and s.template_id = template.template_id
 inner join app.tenants as tenant on s.tenant_id = tenant.tenant_id
+inner join app.lists as audience
+    on s.tenant_id = audience.tenant_id
+    and s.list_id = audience.list_id
+left join app.segments as segment
+    on audience.tenant_id = segment.tenant_id
+    and audience.segment_id = segment.segment_id
 where s.tenant_id = %(tenant_id)s
     and s.status <> 'deleted'
     and (%(after)s::uuid is null or s.series_id < %(after)s::uuid)

@@ -309,3 +309,78 @@ async def test_a_series_carries_arms_and_waves_and_its_approval_covers_their_tem
         assert (await approve(api, url)).status_code == 200
     assert (changed["experiment"], changed["canary"]) == (None, None)
     assert (await api.patch(url, json={"name": "Same"})).json()["standing_approval"] is not None
+
+
+async def make_segment(api: httpx.AsyncClient, name: str = "s") -> str:
+    made = await api.post("/v1/segments", json={"name": name, "filter": "not suppressed"})
+    assert made.status_code == 201, made.text
+    return str(made.json()["segment_id"])
+
+
+async def test_a_series_goes_to_a_segment_and_other_words_end_its_standing_approval(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account
+) -> None:
+    segment_id = await make_segment(api)
+    wanted = await wish(api, admin, tenant)
+    list_id = wanted.pop("list_id")
+    made = await api.post(URL, json=wanted | {"segment_id": segment_id})
+    assert made.status_code == 201, made.text
+    series = made.json()
+    url = f"{URL}/{series['series_id']}"
+    assert series["segment_id"] == segment_id
+    # The list that stands for it is nobody's to choose.
+    assert [each["list_id"] for each in (await api.get("/v1/lists")).json()["items"]] == [list_id]
+    stolen = await api.post(URL, json=wanted | {"list_id": series["list_id"]})
+    assert (stolen.status_code, stolen.json()["errors"][0]["pointer"]) == (422, "/list_id")
+    approved = await api.post(f"{url}/approve", json={"approval_hash": series["approval_hash"]})
+    assert approved.json()["standing_approval"]["holds"]
+    # What isn't about the people leaves the approval as it is.
+    renamed = await api.patch(url, json={"name": "Other", "segment_id": segment_id})
+    assert renamed.json()["standing_approval"]["holds"]
+    assert renamed.json()["list_id"] == series["list_id"]
+    words = {"filter": 'not suppressed and language = "pt"'}
+    assert (await api.patch(f"/v1/segments/{segment_id}", json=words)).status_code == 200
+    changed = (await api.get(url)).json()
+    assert not changed["standing_approval"]["holds"]
+    assert changed["approval_hash"] != series["approval_hash"]
+    stale = await api.post(f"{url}/approve", json={"approval_hash": series["approval_hash"]})
+    assert stale.status_code == 409
+    again = await api.post(f"{url}/approve", json={"approval_hash": changed["approval_hash"]})
+    assert again.json()["standing_approval"]["holds"]
+
+
+async def test_a_series_changes_between_lists_and_segments_and_needs_one_of_both(
+    api: httpx.AsyncClient, admin: Admin, tenant: Account, other: Account
+) -> None:
+    wanted = await wish(api, admin, tenant)
+    first, second = await make_segment(api, "a"), await make_segment(api, "b")
+    list_id = wanted["list_id"]
+    for body, pointer in (
+        (wanted | {"segment_id": first}, "/segment_id"),
+        ({name: value for name, value in wanted.items() if name != "list_id"}, "/list_id"),
+        (wanted | {"list_id": None, "segment_id": str(new_id())}, "/segment_id"),
+    ):
+        answer = await api.post(URL, json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    made = (await api.post(URL, json=wanted)).json()
+    url = f"{URL}/{made['series_id']}"
+    assert (made["segment_id"], made["list_id"]) == (None, list_id)
+    seen = set()
+    for change, segment_id in (
+        ({"segment_id": first}, first),
+        ({"segment_id": second}, second),
+        ({"list_id": list_id}, None),
+        ({"segment_id": first}, first),
+    ):
+        changed = await api.patch(url, json=change)
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["segment_id"] == segment_id
+        assert (await api.get(url)).json()["segment_id"] == segment_id
+        seen.add(changed.json()["list_id"])
+    assert len(seen) == 4
+    both = await api.patch(url, json={"segment_id": first, "list_id": list_id})
+    assert both.status_code == 422
+    unknown = await api.patch(url, json={"segment_id": str(new_id())})
+    assert unknown.json()["errors"][0]["pointer"] == "/segment_id"
+    kept = await api.delete(f"/v1/segments/{first}")
+    assert (kept.status_code, kept.json()["code"]) == (409, "conflict")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from core.broker.envelopes import Ticket
+from core.domain.ids import new_id
 from core.store.database import Pool
 from sender.planner.planner import plan_next
 from sender.scheduler.scheduler import run_schedules
@@ -88,3 +89,52 @@ async def test_a_template_that_changed_between_plan_and_time_holds_the_run_back(
         "planned",
         "template_changed",
     )
+
+
+async def test_each_run_to_a_segment_has_the_people_of_its_own_planning(
+    world: World, pool: Pool
+) -> None:
+    world.add_contacts(5)
+    segment_id, list_id = new_id(), new_id()
+    world.execute(
+        "insert into app.segments (tenant_id, segment_id, name, filter, created_by, updated_at)"
+        " values (%s, %s, 's', 'not suppressed', 'user:1', now() - interval '1 hour')",
+        world.tenant_id,
+        segment_id,
+    )
+    world.execute(
+        "insert into app.lists (tenant_id, list_id, name, segment_id) values (%s, %s, 'x', %s)",
+        world.tenant_id,
+        list_id,
+        segment_id,
+    )
+    series_id = add_series(world, "FREQ=DAILY;INTERVAL=1", "-1 second", parameters=SOURCE)
+    world.execute("update app.campaign_series set list_id = %s", list_id)
+    stand_for(world, series_id)
+    await two_schedulers(pool)
+    await plan_next(pool)
+    await two_schedulers(pool)
+    assert world.execute("select status, plan -> 'audience' -> 'queued' from app.campaigns") == [
+        ("running", 5)
+    ]
+    own = world.one("select list_id from app.campaigns")
+    assert own != list_id
+    assert world.one("select segment_id from app.lists where list_id = %s", own) == segment_id
+    assert world.one("select count(*) from app.list_members where list_id = %s", list_id) == 0
+    # The next run: other words since the approval, so that somebody has to look at its plan.
+    world.execute("update app.messages set state = 'delivered'")
+    world.execute("update app.campaigns set finished_at = now()")
+    world.execute("update app.campaign_series set next_at = now(), next_local = next_local")
+    world.execute("update app.segments set updated_at = now()")
+    await two_schedulers(pool)
+    await plan_next(pool)
+    await two_schedulers(pool)
+    assert world.execute("select status from app.campaigns order by created_at") == [
+        ("running",),
+        ("planned",),
+    ]
+    assert world.one("select count(distinct list_id) from app.campaigns") == 2
+    world.execute("update app.campaign_series set approved_at = now()")
+    await two_schedulers(pool)
+    states = world.execute("select status from app.campaigns order by created_at")
+    assert states[1] != ("planned",)
