@@ -1,6 +1,7 @@
 """How large, how slow and of what form a body may be: counted as it comes in, whatever it says."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ LIMITS_BY_PATH: Final[Mapping[str, int]] = {
     "/v1/contacts/imports": IMPORT_LIMIT,
     "/v1/media": LARGEST,
 }
+#: A proxy may have believed the one and we the other. Two of Authorization are a 401.
+_ONCE: Final = (b"host", b"content-type", b"content-encoding", b"idempotency-key")
+#: What a proxy takes for a part of a name and we for its end.
+_ENCODED: Final = re.compile(rb"%(?:2f|5c|00)", re.IGNORECASE)
 #: What is left of a body that was cut off is not read: the connection can't be used again.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -108,6 +113,8 @@ class Incoming:
 class BodyLimits:
     """Ends a request as soon as its body is too large (413), too slow (408) or no JSON (400).
 
+    Nor does it pass on what two readers may understand in two ways (400).
+
     Compressed bodies are refused unread: a few kilobytes can stand for a gigabyte.
     """
 
@@ -119,6 +126,14 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        if len(headers) != len(scope["headers"]) and _decides_twice(scope):
+            detail = "a header that decides comes twice"
+            await _refuse(scope, receive, send, "malformed-request", detail, headers=_CLOSE)
+            return
+        if _ENCODED.search(scope.get("raw_path") or b""):
+            detail = "the address holds an encoded slash, backslash or NUL"
+            await _refuse(scope, receive, send, "malformed-request", detail, headers=_CLOSE)
+            return
         if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             detail = "bodies are taken uncompressed only"
             await _refuse(scope, receive, send, "unsupported-media-type", detail)
@@ -192,6 +207,11 @@ async def _refuse(
         CATALOGUE[code], detail, request_id=scope.get("request_id"), headers=headers
     )
     await refusal(scope, receive, send)
+
+
+def _decides_twice(scope: Scope) -> bool:
+    names = [name for name, _ in scope["headers"]]
+    return any(names.count(name) > 1 for name in _ONCE)
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:
