@@ -27,7 +27,9 @@ up: setup  ## Run the stack in the foreground; data survive in .carteiro/
 
 test: setup  ## Run the tests, also on the RabbitMQ, Redis and PostgreSQL found here
 	@$(BIN)/python -m tests.support.services \
-	    $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not benchmark" $(ARGS)
+	    $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not benchmark" \
+	    $(if $(ARGS),$(ARGS),--cov --cov-config=tests/coverage.toml --cov-report=)
+	$(if $(ARGS),,@$(BIN)/python -m tests.support.coverage_gate)
 
 check: setup  ## Everything short of the slow tests: format, lint, types, imports, SQL, dbt, Dagster
 	$(BIN)/ruff format --check .
