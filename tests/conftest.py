@@ -8,6 +8,7 @@ second run is skipped and listed at the end, and with CI=true it fails.
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from core.settings import Settings
@@ -24,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How long an example takes says what else the machine does, and is no finding.
+    hypothesis.settings.register_profile("carteiro", deadline=None)
+    hypothesis.settings.load_profile("carteiro")
     forget_product_environment()
 
 
