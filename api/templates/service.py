@@ -16,12 +16,15 @@ from api.pagination import Pager
 from api.rows import execute, fetch_all, fetch_known
 from api.templates.draft_schemas import ButtonPreview, PreviewTemplate, TemplatePreview
 from api.templates.schemas import Template, TemplateDetail, TemplatesSynced
-from core.domain.ids import new_id
+from core.domain.ids import TemplateId, new_id
 from core.domain.template import parse_components, required_parameters, version_hash
 from core.domain.template_preview import preview
+from core.domain.template_status import HALTING
 from core.errors import InvalidInput
+from core.store import template_words
 from core.store.database import Connection
 from core.store.queries import load
+from core.store.template_words import QualityWord, StatusWord
 from core.whatsapp.json_values import Json, child, optional_identifier, text
 
 _sql = load("templates")
@@ -43,6 +46,12 @@ class _Counts(Answer):
     created: int
     changed: int
     recategorised: list[UUID]
+    statuses: dict[UUID, str]
+    qualities: dict[UUID, str]
+
+
+class _Vanished(Answer):
+    template_id: UUID
 
 
 async def list_templates(
@@ -139,15 +148,19 @@ async def sync_templates(caller: Caller) -> TemplatesSynced:
     caller.audit(target_kind="templates")
     async for account in accounts(caller):
         count += 1
+        read_at = caller.state.clock.now()
         found = [item async for item in account.client.iter_templates(account.waba_id)]
         usable = [item for item in found if _is_usable(item)]
-        skipped += len(found) - len(usable)
+        unusable = [item for item in found if not _is_usable(item)]
+        skipped += len(unusable)
         async with caller.transaction() as connection:
-            counts, gone = await _store(connection, caller, account.waba_id, usable)
+            counts = await _store(connection, caller, account.waba_id, usable)
+            gone = await _list_vanished(connection, caller, account.waba_id, unusable, read_at)
+            await _follow(connection, caller, counts, gone, read_at)
         templates += counts.total
         created += counts.created
         changed += counts.changed
-        deleted += gone
+        deleted += len(gone)
     return TemplatesSynced(
         accounts=count,
         templates=templates,
@@ -160,9 +173,13 @@ async def sync_templates(caller: Caller) -> TemplatesSynced:
 
 async def _store(
     connection: Connection, caller: Caller, waba_id: str, items: list[Json]
-) -> tuple[_Counts, int]:
-    synced_at: datetime = caller.state.clock.now()
-    place = {"tenant_id": caller.tenant_id, "waba_id": waba_id, "synced_at": synced_at}
+) -> _Counts:
+    place = {
+        "tenant_id": caller.tenant_id,
+        "waba_id": waba_id,
+        "synced_at": caller.state.clock.now(),
+        "halting": sorted(HALTING),
+    }
     # Name and language are Meta's own key; a list that repeats one is read with the last word.
     unique = {
         (text(item, "name", limit=512), text(item, "language")): item for item in items
@@ -176,8 +193,51 @@ async def _store(
         # As after Meta's webhook: the scheduler prices what its campaigns have not sent anew.
         stale = {"tenant_id": caller.tenant_id, "template_id": template_id}
         await execute(connection, _notices.mark_prices_stale, stale)
-    gone = await execute(connection, _sql.mark_templates_deleted, place)
-    return counts, gone
+    return counts
+
+
+async def _list_vanished(
+    connection: Connection, caller: Caller, waba_id: str, unusable: list[Json], read_at: datetime
+) -> list[UUID]:
+    """What Meta lists no more; `unusable` is listed, however little we can do with it."""
+    rows = await fetch_all(
+        connection,
+        _Vanished,
+        _sql.list_vanished,
+        {
+            "tenant_id": caller.tenant_id,
+            "waba_id": waba_id,
+            "synced_at": read_at,
+            "skipped_names": [text(item, "name", limit=512) for item in unusable],
+            "skipped_languages": [text(item, "language") for item in unusable],
+        },
+    )
+    return [row.template_id for row in rows]
+
+
+async def _follow(
+    connection: Connection, caller: Caller, counts: _Counts, gone: list[UUID], read_at: datetime
+) -> None:
+    """Follow what Meta says now as if its webhooks had said it when the reading began."""
+    statuses = {**counts.statuses, **dict.fromkeys(gone, "DELETED")}
+    await template_words.follow_status(
+        connection,
+        tenant_id=caller.tenant_id,
+        words=[
+            StatusWord(template_id=TemplateId(template_id), status=status)
+            for template_id, status in sorted(statuses.items())
+        ],
+        at=read_at,
+    )
+    await template_words.follow_quality(
+        connection,
+        tenant_id=caller.tenant_id,
+        words=[
+            QualityWord(template_id=TemplateId(template_id), quality=quality)
+            for template_id, quality in sorted(counts.qualities.items())
+        ],
+        at=read_at,
+    )
 
 
 _COLUMNS: Final = (

@@ -20,56 +20,12 @@ _SQL = load("notices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeardTemplate:
-    """A template whose status changed; `is_halted` after it."""
-
-    template_id: TemplateId
-    meta_template_id: str
-    is_halted: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecategorisedTemplate:
     """A template Meta spoke of the category of."""
 
     template_id: TemplateId
     category_before: str
     is_changed: bool
-
-
-async def change_template_status(
-    connection: Connection,
-    *,
-    tenant_id: TenantId,
-    update: TemplateUpdate,
-    status: str,
-    changes_halt: bool,
-    halted_reason: str | None,
-    at: datetime,
-) -> list[HeardTemplate]:
-    """Store Meta's status of a template; halt it or lift its halt where `changes_halt`.
-
-    A halt that is older than a person's lift stays lifted; one of the whole account's category
-    stays.
-    """
-    values: dict[str, object] = {
-        **_template(tenant_id, update),
-        "status": status,
-        "changes_halt": changes_halt,
-        "halted_reason": halted_reason,
-        "at": at,
-    }
-    async with connection.cursor(row_factory=class_row(HeardTemplate)) as cursor:
-        await cursor.execute(_SQL.change_template_status, values)
-        return await cursor.fetchall()
-
-
-async def change_template_quality(
-    connection: Connection, *, tenant_id: TenantId, update: TemplateUpdate, at: datetime
-) -> None:
-    """Store Meta's quality score of a template."""
-    values = {**_template(tenant_id, update), "quality": (update.event or "").upper(), "at": at}
-    await connection.execute(_SQL.change_template_quality, values)
 
 
 async def change_template_category(
@@ -81,7 +37,11 @@ async def change_template_category(
 ) -> list[RecategorisedTemplate]:
     """Store what a template is charged as now and what is announced (None: nothing)."""
     values: dict[str, object] = {
-        **_template(tenant_id, update),
+        "tenant_id": tenant_id,
+        "waba_id": update.waba_id,
+        "meta_template_id": update.meta_template_id,
+        "name": update.name,
+        "language": update.language,
         "category": update.category_now,
         "next_category": update.category_next,
         "next_category_at": update.category_next_at,
@@ -90,16 +50,6 @@ async def change_template_category(
     async with connection.cursor(row_factory=class_row(RecategorisedTemplate)) as cursor:
         await cursor.execute(_SQL.change_template_category, values)
         return await cursor.fetchall()
-
-
-def _template(tenant_id: TenantId, update: TemplateUpdate) -> dict[str, object]:
-    return {
-        "tenant_id": tenant_id,
-        "waba_id": update.waba_id,
-        "meta_template_id": update.meta_template_id,
-        "name": update.name,
-        "language": update.language,
-    }
 
 
 async def mark_prices_stale(

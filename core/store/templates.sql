@@ -151,7 +151,13 @@ set
     version_hash = %(version_hash)s,
     message_send_ttl_seconds = %(ttl_seconds)s,
     status = case
-        when t.status <> 'DRAFT' and t.status_noticed_at >= date_trunc('second', t.submitted_at)
+        -- Webhooks tell whole seconds, a sync the instant at which it began to read.
+        when t.status <> 'DRAFT'
+            and t.status_noticed_at >= case
+                when t.status_noticed_at = date_trunc('second', t.status_noticed_at)
+                    then date_trunc('second', t.submitted_at)
+                else t.submitted_at
+            end
             then t.status
         when t.status <> 'DRAFT' and t.synced_at > t.submitted_at then t.status
         else %(status)s
@@ -232,7 +238,8 @@ where t.tenant_id = %(tenant_id)s
     and t.language = %(language)s
 
 -- upsert_templates --
--- Takes over an account's templates; says which rows are new and which changed.
+-- Takes over an account's templates; says which rows are new, which changed, and of which Meta's
+-- status or quality is news: those words are followed as if a webhook had brought them.
 with incoming as (
     select *
     from unnest(
@@ -255,7 +262,9 @@ with incoming as (
 ),
 
 known as (
-    select t.template_id, t.name, t.language, t.status, t.category, t.quality, t.version_hash
+    select
+        t.template_id, t.name, t.language, t.status, t.category, t.quality, t.version_hash,
+        t.halted_reason
     from app.templates as t
     where t.tenant_id = %(tenant_id)s and t.waba_id = %(waba_id)s
 ),
@@ -264,19 +273,21 @@ written as (
     insert into app.templates as t (
         tenant_id, template_id, waba_id, meta_template_id, name, language, category, status,
         quality, components, parameter_format, version_hash, message_send_ttl_seconds,
-        rejected_reason, synced_at
+        rejected_reason, halted_reason, synced_at
     )
     select
         %(tenant_id)s, i.template_id, %(waba_id)s, i.meta_template_id, i.name, i.language,
         i.category, i.status, i.quality, i.components, i.parameter_format, i.version_hash,
-        i.ttl_seconds, i.rejected_reason, %(synced_at)s
+        i.ttl_seconds, i.rejected_reason,
+        case when i.status = any(%(halting)s::text[]) then 'Meta: ' || i.status end,
+        %(synced_at)s
     from incoming as i
     on conflict (tenant_id, waba_id, name, language) do update
     set
         meta_template_id = excluded.meta_template_id,
         category = excluded.category,
-        status = excluded.status,
-        quality = excluded.quality,
+        -- What Meta has already keeps its status and quality until the words are followed.
+        status = case when t.status = 'DRAFT' then excluded.status else t.status end,
         components = excluded.components,
         parameter_format = excluded.parameter_format,
         version_hash = excluded.version_hash,
@@ -294,13 +305,11 @@ written as (
             when t.submitted_at < %(synced_at)s - interval '90 seconds' then null
             else t.submitted_at
         end,
-        -- A halt ends when Meta approves the template again, never by a mere sync.
         halted_reason = case
-            when excluded.status = 'APPROVED' and t.status <> 'APPROVED' then null
-            else t.halted_reason
+            when t.status = 'DRAFT' then excluded.halted_reason else t.halted_reason
         end,
         synced_at = excluded.synced_at
-    returning t.name, t.language, t.status, t.category, t.quality, t.version_hash
+    returning t.name, t.language, t.category
 )
 
 select
@@ -309,20 +318,41 @@ select
     count(*) filter (
         where k.template_id is not null
             and (k.status, k.category, k.quality, k.version_hash)
-            is distinct from (w.status, w.category, w.quality, w.version_hash)
+            is distinct from (i.status, i.category, i.quality, i.version_hash)
     ) as changed,
     coalesce(
         array_agg(k.template_id) filter (where k.category <> w.category), '{}'
-    ) as recategorised
+    ) as recategorised,
+    -- A halt ends when Meta approves the template again, never by its being approved still.
+    coalesce(
+        jsonb_object_agg(k.template_id, i.status) filter (
+            where k.status <> 'DRAFT'
+                and (
+                    k.status <> i.status
+                    or (k.halted_reason is null and i.status = any(%(halting)s::text[]))
+                )
+        ), '{}'
+    ) as statuses,
+    coalesce(
+        jsonb_object_agg(k.template_id, i.quality) filter (where k.quality <> i.quality), '{}'
+    ) as qualities
 from written as w
+inner join incoming as i on w.name = i.name and w.language = i.language
 left join known as k on w.name = k.name and w.language = k.language
 
--- mark_templates_deleted --
+-- list_vanished --
 -- Templates of an account that Meta no longer lists: kept, for messages refer to them.
-update app.templates
-set status = 'DELETED', synced_at = %(synced_at)s
-where tenant_id = %(tenant_id)s
-    and waba_id = %(waba_id)s
-    and status not in ('DELETED', 'DRAFT')
-    and synced_at < %(synced_at)s
-returning template_id
+select t.template_id
+from app.templates as t
+where t.tenant_id = %(tenant_id)s
+    and t.waba_id = %(waba_id)s
+    and t.status not in ('DELETED', 'DRAFT')
+    and t.synced_at < %(synced_at)s
+    -- What Meta lists and we cannot use is not gone.
+    and not exists (
+        select 1
+        from unnest(%(skipped_names)s::text[], %(skipped_languages)s::text[])
+            as s (name, language)
+        where s.name = t.name
+            and s.language = t.language
+    )

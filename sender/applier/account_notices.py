@@ -10,16 +10,13 @@ from datetime import datetime
 from typing import Final
 
 from core.domain.ids import TemplateId, TenantId
-from core.store import dispatch, notices
+from core.store import dispatch, notices, template_words
 from core.store.database import Connection
+from core.store.template_words import QualityWord, StatusWord
 from core.whatsapp.updates import AccountUpdate, Restriction, TemplateChange, TemplateUpdate
 from sender.consequences import open_alert
 from sender.planner.repricing import reprice_plan
 
-_HALTING: Final = frozenset(
-    {"PAUSED", "DISABLED", "FLAGGED", "REJECTED", "DELETED", "LOCKED", "ARCHIVED"}
-)
-_LIFTING: Final = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED", "UNPAUSE", "UNPAUSED"})
 _CATEGORIES: Final = frozenset({"marketing", "utility", "authentication"})
 _BLOCKING: Final = frozenset({"DISABLED_UPDATE", "ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED"})
 _BLOCKING_RESTRICTION: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"
@@ -33,53 +30,21 @@ async def apply_template(
 ) -> None:
     """Follow Meta's word on one template; `heard_at` counts where it says no time."""
     at = update.occurred_at or heard_at
-    match update.change:
-        case TemplateChange.STATUS:
-            await _apply_status(connection, tenant_id, update, at)
-        case TemplateChange.QUALITY if update.event:
-            await notices.change_template_quality(
-                connection, tenant_id=tenant_id, update=update, at=at
-            )
-        case TemplateChange.CATEGORY:
-            await _apply_category(connection, tenant_id, update, at)
-        case _:
-            return  # the components are read again by the next sync
-
-
-async def _apply_status(
-    connection: Connection, tenant_id: TenantId, update: TemplateUpdate, at: datetime
-) -> None:
-    event = (update.event or "").upper()
-    if not event:
+    if update.change is TemplateChange.CATEGORY:
+        await _apply_category(connection, tenant_id, update, at)
+    if not update.event:
         return
-    halts = event in _HALTING
-    lifts = event in _LIFTING or (not halts and (update.reason or "").upper() == "UNPAUSE")
-    heard = await notices.change_template_status(
-        connection,
-        tenant_id=tenant_id,
-        update=update,
-        status="APPROVED" if lifts else event,
-        changes_halt=halts or lifts,
-        halted_reason=f"Meta: {event}" if halts else None,
-        at=at,
-    )
-    for template in heard:
-        if halts and template.is_halted:
-            await open_alert(
-                connection,
-                tenant_id=tenant_id,
-                kind="template_halted",
-                subject=template.meta_template_id,
-                detail=f"{event} {update.reason or ''}".strip(),
-            )
-        elif lifts:
-            await notices.close_alerts(
-                connection,
-                tenant_id=tenant_id,
-                kind="template_halted",
-                subjects=[template.meta_template_id, str(template.template_id)],
-                at=at,
-            )
+    # The components are read again by the next sync.
+    event = update.event.upper()
+    found = await template_words.find_templates(connection, tenant_id=tenant_id, update=update)
+    if update.change is TemplateChange.STATUS:
+        statuses = [
+            StatusWord(template_id=each, status=event, reason=update.reason) for each in found
+        ]
+        await template_words.follow_status(connection, tenant_id=tenant_id, words=statuses, at=at)
+    elif update.change is TemplateChange.QUALITY:
+        scores = [QualityWord(template_id=each, quality=event) for each in found]
+        await template_words.follow_quality(connection, tenant_id=tenant_id, words=scores, at=at)
 
 
 async def _apply_category(

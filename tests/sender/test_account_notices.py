@@ -12,6 +12,7 @@ from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import ContactId, PhoneNumberId, TemplateId, TenantId, WabaId
 from core.domain.provider_errors import classify
+from core.domain.template_status import HALTING
 from core.settings import DatabaseRole
 from core.store import breakers
 from core.store.database import Pool, platform_transaction
@@ -75,9 +76,7 @@ def unblock_by_hand(world: World) -> None:
         breakers.unblock_account(connection, waba_id=WabaId(world.waba_id))
 
 
-@pytest.mark.parametrize(
-    "event", ["PAUSED", "DISABLED", "FLAGGED", "DELETED", "LOCKED", "REJECTED"]
-)
+@pytest.mark.parametrize("event", sorted(HALTING))
 async def test_a_template_is_halted_and_its_return_closes_the_alert(
     world: World, pool: Pool, event: str
 ) -> None:
@@ -86,6 +85,49 @@ async def test_a_template_is_halted_and_its_return_closes_the_alert(
     assert [kind for kind, _ in world.execute(OPEN)] == ["template_halted"]
     await status(world, pool, "REINSTATED", 1)
     assert world.one(HALT) == ("APPROVED", None)
+    assert world.execute(OPEN) == []
+
+
+@pytest.mark.parametrize("event", ["PENDING", "IN_APPEAL", "LIMIT_EXCEEDED", "PENDING_DELETION"])
+async def test_nothing_is_sent_with_a_template_that_meta_reviews_or_takes_away(
+    world: World,
+    pool: Pool,
+    dispatcher: Dispatcher,
+    meta: MetaStub,
+    ticket_for: MakeTicket,
+    event: str,
+) -> None:
+    ids = world.add_messages(world.add_campaign(), world.add_contacts(3))
+    await status(world, pool, event, 0)
+    await dispatcher.handle(ticket_for(ids))
+    assert meta.received == []
+    await status(world, pool, "APPROVED", 1)
+    await dispatcher.handle(ticket_for(ids))
+    assert len(meta.received) == 3
+
+
+async def test_the_first_review_of_a_new_template_alarms_nobody(world: World, pool: Pool) -> None:
+    world.execute("update app.templates set status = 'PENDING'")
+    await status(world, pool, "PENDING", 0)
+    assert world.one(HALT) == ("PENDING", "Meta: PENDING")
+    assert world.execute(OPEN) == []
+    await status(world, pool, "APPROVED", 1)
+    assert world.one(HALT) == ("APPROVED", None)
+
+
+async def test_a_red_template_alarms_once_until_it_recovers(world: World, pool: Pool) -> None:
+    world.add_campaign()
+    for minute, score in enumerate(("RED", "RED")):
+        value = template(world, new_quality_score=score)
+        at = NOON + timedelta(minutes=minute)
+        await say(world, pool, "message_template_quality_update", value, at)
+    assert world.execute(OPEN) == [("template_quality", str(world.template_id))]
+    # Meta pauses it when it pleases, and says so by its status.
+    assert world.one(HALT) == ("APPROVED", None)
+    value = template(world, new_quality_score="YELLOW")
+    await say(world, pool, "message_template_quality_update", value, NOON - timedelta(minutes=1))
+    assert len(world.execute(OPEN)) == 1
+    await say(world, pool, "message_template_quality_update", value, NOON + timedelta(minutes=2))
     assert world.execute(OPEN) == []
 
 
