@@ -50,6 +50,8 @@ from api.templates import routes as templates
 from api.tenants import routes as tenants
 from api.usage import routes as usage
 from api.users import routes as users
+from api.versions import routes as versions
+from api.versions.uses import DeprecatedUses
 from api.warehouse import Warehouse
 from api.webhook_endpoints import routes as webhook_endpoints
 from api.webhooks.landing import Landing
@@ -96,6 +98,7 @@ _ROOMS: Final = (
     webhook_endpoints,
     audit,
     jobs,
+    versions,
 )
 
 
@@ -201,6 +204,9 @@ def _lifespan(
             stack.push_async_callback(session.close)
             rate_limits = RateLimits(settings)
             stack.push_async_callback(rate_limits.close)
+            deprecated_uses = DeprecatedUses(pool)
+            deprecated_uses.start()
+            stack.push_async_callback(deprecated_uses.stop)
             app.state.landing = landing
             keys, passwords = SigningKeys(pool, clock), PasswordWork()
             app.state.api = ApiState(
@@ -213,6 +219,7 @@ def _lifespan(
                 passwords=passwords,
                 signing_keys=keys,
                 rate_limits=rate_limits,
+                deprecated_uses=deprecated_uses,
                 meta_session=session,
                 broker=BrokerLook(settings.broker_url),
                 schema_head=health.schema_head(),

@@ -32,6 +32,8 @@ from api.rate_limits import LimitClass, RateLimits, class_of_request
 from api.scopes import Scope
 from api.signing_keys import SigningKeys
 from api.tokens import AccessToken
+from api.versions.announce import announce_end
+from api.versions.uses import DeprecatedUses
 from api.warehouse import Warehouse
 from core.clock import Clock
 from core.domain.ids import TenantId
@@ -57,6 +59,7 @@ class ApiState:
     passwords: PasswordWork
     signing_keys: SigningKeys
     rate_limits: RateLimits
+    deprecated_uses: DeprecatedUses
     meta_session: ClientSession
     broker: BrokerLook
     schema_head: str
@@ -178,6 +181,7 @@ async def authenticate(
         await state.rate_limits.take(
             request.scope, limit, credential.subject, tenant_id=credential.tenant_id
         )
+    announce_end(request, state.clock, state.deprecated_uses, credential.tenant_id)
     missing = [scope for scope in required.scopes if scope not in credential.scopes]
     if missing:
         raise Problem("not-allowed", f"the credential lacks the scope {missing[0]}")
@@ -195,6 +199,7 @@ async def limit_strangers(request: Request, state: State) -> None:
     limit = class_of_request(request.scope, anonymous=True)
     if limit is not None:
         await _limit_by_address(request, state, limit)
+    announce_end(request, state.clock, state.deprecated_uses, None)
 
 
 async def _limit_by_address(request: Request, state: ApiState, limit: LimitClass) -> None:

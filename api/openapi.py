@@ -6,14 +6,24 @@ webhooks are added here by rule; what a rule can't know is a table (`vocabulary`
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.deprecations import deprecations
 from api.etags import LONGEST, PATTERN, READ_BY_CHANGE
 from api.examples import Examples
-from api.openapi_headers import ALWAYS, BY_STATUS, COUNTED, HEADERS, TO_CALLERS, header_refs
+from api.openapi_headers import (
+    ALWAYS,
+    BY_STATUS,
+    COUNTED,
+    ENDING,
+    HEADERS,
+    TO_CALLERS,
+    header_refs,
+)
 from api.openapi_shapes import complete_shapes, take_demand
 from api.openapi_webhooks import meta_path, webhooks
 from api.problems import CATALOGUE
@@ -50,6 +60,7 @@ TAGS: Final = [
     {"name": "audit", "description": "Who changed what: an append-only chain."},
     {"name": "events", "description": "What we post to your endpoints."},
     {"name": "webhooks", "description": "Where Meta posts; signed, not for tenants."},
+    {"name": "versions", "description": "What of this API ends, and how often you use it."},
     {"name": "problems", "description": "Every error code, with advice."},
     {"name": "health", "description": "For probes and monitors."},
 ]
@@ -79,6 +90,8 @@ _ERRORS_OF_BODIES: Final = (
     "body-too-large",
     "unsupported-media-type",
 )
+#: What an operation that ends may answer besides.
+ENDED: Final = ("operation-gone", "operation-brown-out")
 #: Served before the rooms: without the headers that every other answer carries.
 _BELOW: Final = "/webhooks/meta"
 
@@ -167,6 +180,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         if path != _BELOW:
             _describe_errors(method, path, operation)
         _describe_headers(path, operation)
+        _describe_end(operation)
     complete_shapes(document["components"]["schemas"])
     _describe_values(document)
     _give_examples(document)
@@ -200,6 +214,22 @@ def _describe_errors(method: str, path: str, operation: dict[str, Any]) -> None:
         known = responses.get(status)
         responses[status] = problem(code) if known is None else _merged(known, problem(code))
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _describe_end(operation: dict[str, Any]) -> None:
+    """The dates of an operation that ends, its 410, and the headers of every answer of it."""
+    known = deprecations().get(operation["operationId"])
+    if known is None:
+        return
+    operation["deprecated"] = True
+    operation["x-sunset"] = known.sunset_at.astimezone(UTC).isoformat()
+    operation["description"] = f"{operation['description']}\n\n{known.reason}"
+    known_410 = operation["responses"].get("410")
+    ended = problems(*ENDED)[410]
+    operation["responses"]["410"] = ended if known_410 is None else _merged(known_410, ended)
+    operation["responses"]["410"]["headers"] = header_refs(*ALWAYS, "Retry-After")
+    for response in operation["responses"].values():
+        response["headers"] = response.get("headers", {}) | header_refs(*ENDING)
 
 
 def _errors_of_parameters(operation: Mapping[str, Any]) -> Iterator[str]:

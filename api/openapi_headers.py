@@ -58,8 +58,8 @@ HEADERS: Final[dict[str, Any]] = {
     ),
     "Sunset": _header("From when this answers 410 (RFC 8594).", "Wed, 24 Nov 2027 00:00:00 GMT"),
     "Link": _header(
-        "The notice (`deprecation`) and what to use instead (`successor-version`), RFC 8288.",
-        '</docs#deprecations>; rel="deprecation"; type="text/html"',
+        "The notices (`deprecation`, `sunset`) and what to use instead (`successor-version`).",
+        '</deprecations>; rel="deprecation", </deprecations>; rel="sunset"',
     ),
 }
 #: What every answer that passes through the API carries, by status where it depends on it.
@@ -68,6 +68,8 @@ ALWAYS: Final = ("X-Request-Id",)
 TO_CALLERS: Final = ("Carteiro-Key-Expires",)
 #: What every answer that was counted for a rate limit carries.
 COUNTED: Final = ("RateLimit-Policy", "RateLimit")
+#: What every answer of an operation that ends carries.
+ENDING: Final = ("Deprecation", "Sunset", "Link")
 BY_STATUS: Final[Mapping[str, tuple[str, ...]]] = {
     "401": ("WWW-Authenticate",),
     "429": ("Retry-After",),

@@ -194,6 +194,19 @@ _KINDS: Final = (
         "Ask for a new one.",
     ),
     _kind(
+        "operation-gone",
+        410,
+        "The operation has ended",
+        "Use what `Link: rel=successor-version` names; GET /deprecations says what ended and when.",
+    ),
+    _kind(
+        "operation-brown-out",
+        410,
+        "The operation ends soon, and rehearses it",
+        "Move to what `Link: rel=successor-version` names. Until then it works again after"
+        " Retry-After.",
+    ),
+    _kind(
         "precondition-failed",
         412,
         "It isn't what you read any more",

@@ -19,7 +19,6 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fastapi.routing import APIRoute
 from redis.exceptions import RedisError
 from starlette.types import Scope
 from throttled.asyncio import (
@@ -34,6 +33,7 @@ from throttled.exceptions import BaseThrottledError
 
 from api.further_headers import add_header
 from api.metrics import RATE_COUNTED, RATE_LIMITED
+from api.operation import operation_of
 from api.problems import Problem
 from api.rate_counters import RedisCounters
 from core.domain.ids import TenantId
@@ -121,9 +121,7 @@ def class_of(operation_id: str, method: str, *, anonymous: bool = False) -> Limi
 
 def class_of_request(scope: Scope, *, anonymous: bool = False) -> LimitClass | None:
     """The class of the route that a request has found."""
-    route = scope.get("route")
-    name = (route.operation_id or route.name) if isinstance(route, APIRoute) else ""
-    return class_of(name, scope["method"], anonymous=anonymous)
+    return class_of(operation_of(scope), scope["method"], anonymous=anonymous)
 
 
 class RateLimits:

@@ -278,6 +278,12 @@ _GROUPS: Final[tuple[Meanings, ...]] = (
         "expired": "its time is over",
         "revoked": "somebody ended it",
     },
+    {
+        "announced": "its end is announced; nothing else has changed",
+        "deprecated": "it works, and says in every answer when it ends",
+        "brown_out": "it answers 410 for some hours, as it will after its end",
+        "gone": "it answers 410",
+    },
     {"active": "may sign in", "suspended": "may not, until made active again"},
     {
         "invited": "hasn't taken up the invitation yet",

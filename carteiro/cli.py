@@ -13,6 +13,7 @@ from carteiro.commands import (
     breakers,
     contract,
     data,
+    deprecations,
     dlq,
     errors,
     explain,
@@ -33,6 +34,7 @@ _WORK_ON_THE_RUNNING_STACK = frozenset(
         "api",
         "audit",
         "db",
+        "deprecations",
         "dlq",
         "doctor",
         "keys",
@@ -63,6 +65,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_DATA)
 app.add_typer(audit.app, name="audit", rich_help_panel=_DATA)
 app.add_typer(switches.app, name="switch", rich_help_panel=_DATA)
+app.add_typer(deprecations.app, name="deprecations", rich_help_panel=_DATA)
 app.add_typer(data.app, name="data", rich_help_panel=_DATA)
 app.add_typer(prices.plans, name="plans", rich_help_panel=_DATA)
 app.add_typer(prices.rates, name="rates", rich_help_panel=_DATA)
