@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         tallies: dict[str, Tally] = {}
         clean = True
         done, started = 0, time.monotonic()
-        while done < wanted.examples and clean:
+        while done < wanted.examples and (clean or wanted.keep_going):
             if wanted.minutes and time.monotonic() - started > wanted.minutes * 60:
                 break
             examples = min(_ROUND, wanted.examples - done)
@@ -47,7 +47,10 @@ def main(arguments: Sequence[str]) -> int:
             output = Path(folder) / "output"
             counts = Path(folder) / "counts"
             counts.write_text("")
-            clean = _round(stage, wanted, examples, wanted.seed + done, phases, output, counts)
+            found = _round(stage, wanted, examples, wanted.seed + done, phases, output, counts)
+            clean = clean and found
+            if not found:
+                print(_failures(output.read_text()))
             _add(tallies, counts)
             done += examples
             total = sum(tally.examples for tally in tallies.values())
@@ -57,8 +60,6 @@ def main(arguments: Sequence[str]) -> int:
                 f"{len(tallies)} operations, {'nothing found' if clean else 'FAILURES'}",
                 flush=True,
             )
-        if not clean:
-            print(_failures(output.read_text()))
         _print_summary(tallies)
         if not clean:
             print(f"again: make fuzz ARGS='--examples {wanted.examples} --seed {wanted.seed}'")
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=0, help="begin no further round then")
     parser.add_argument("--only", default="", help="operation ids, as a regular expression")
+    parser.add_argument("--keep-going", action="store_true", help="also after a failure")
     parser.add_argument("--quick", action="store_true", help="random examples only")
     return parser
 

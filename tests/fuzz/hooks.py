@@ -15,6 +15,8 @@ from schemathesis import cli
 from schemathesis.engine import events
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from core.contact_files.xlsx import MEDIA_TYPE as XLSX
+from core.domain.media import KIND_OF_TYPE
 from tests.fuzz.rules import refused_by_shape
 
 _URL: Final = os.environ["FUZZ_URL"]
@@ -37,6 +39,12 @@ PERSONAL: Final = frozenset(
 )
 #: Failed passwords of the fuzz are counted by address; signing in comes from another one.
 _FROM_ELSEWHERE: Final = {"X-Forwarded-For": "198.51.100.7"}
+
+
+# Files go as the bytes that were drawn.
+schemathesis.serializer.alias(
+    sorted({*KIND_OF_TYPE, XLSX} - {"text/plain"}), "application/octet-stream"
+)
 
 
 def _is_personal(context: Any) -> bool:
