@@ -136,6 +136,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         title="Carteiro",
         version=VERSION,
         lifespan=_lifespan(settings, clock or SystemClock()),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # A redirect would send the client's credential to wherever Host points.

@@ -171,7 +171,7 @@ async def authenticate(
         credential = await state.authenticator.authenticate(credentials.credentials)
     except Unauthenticated:
         # Whoever tries keys is a stranger, and counted like one.
-        await _limit_by_address(request, state, LimitClass.ANONYMOUS)
+        await limit_by_address(request, state, LimitClass.ANONYMOUS)
         raise
     # So that the line of a refused request tells who tried.
     bind_contextvars(tenant_id=str(credential.tenant_id), actor=credential.subject)
@@ -198,11 +198,12 @@ async def limit_strangers(request: Request, state: State) -> None:
     """Count a request to a route that asks for no credential."""
     limit = class_of_request(request.scope, anonymous=True)
     if limit is not None:
-        await _limit_by_address(request, state, limit)
+        await limit_by_address(request, state, limit)
     announce_end(request, state.clock, state.deprecated_uses, None)
 
 
-async def _limit_by_address(request: Request, state: ApiState, limit: LimitClass) -> None:
+async def limit_by_address(request: Request, state: ApiState, limit: LimitClass) -> None:
+    """Count a request of a stranger. Raises Problem 429."""
     await state.rate_limits.take(request.scope, limit, address_digest(request).hex()[:32])
 
 

@@ -62,6 +62,7 @@ class LimitClass(StrEnum):
     TRANSFER = "transfer"
     AUTH = "auth"
     ANONYMOUS = "anonymous"
+    PAGE = "page"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class RateLimit:
     seconds: int
 
 
-#: Of one key or person, of one address in the last two.
+#: Of one key or person, of one address in the last three.
 LIMITS: Final[Mapping[LimitClass, RateLimit]] = MappingProxyType(
     {
         LimitClass.READ: RateLimit(quota=6_000, seconds=60),
@@ -83,6 +84,8 @@ LIMITS: Final[Mapping[LimitClass, RateLimit]] = MappingProxyType(
         # A whole office behind one address; failed passwords are throttled far below.
         LimitClass.AUTH: RateLimit(quota=300, seconds=60),
         LimitClass.ANONYMOUS: RateLimit(quota=600, seconds=60),
+        # A page is five requests: sixty people of one office, who open both at once.
+        LimitClass.PAGE: RateLimit(quota=600, seconds=60),
     }
 )
 #: Operations that are not simply a read (GET) or a write.

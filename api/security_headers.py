@@ -13,10 +13,12 @@ SECURITY_HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-#: Of /docs, whose scripts and styles are files of ours and a few lines in the page itself.
+#: Of /docs and /reference: scripts and styles are files of ours and a few lines in the page itself;
+#: Redoc searches in a worker that it makes from a part of itself.
 DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    " img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src blob:;"
+    " frame-ancestors 'none'; base-uri 'none'"
 )
 #: Two years. Browsers heed it over https only, and only a proxy's word makes a request https.
 _HSTS: Final = ((b"strict-transport-security", b"max-age=63072000; includeSubDomains"),)
