@@ -35,6 +35,7 @@ check: setup  ## Everything short of the slow tests: format, lint, types, import
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict docs/api/carteiro_client.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.lint_queries
 	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests functions

@@ -22,6 +22,7 @@ from api.campaigns import series_routes as series
 from api.campaigns import trial_routes as trials
 from api.consents import routes as consents
 from api.contacts import routes as contacts
+from api.deprecated_uses import DeprecatedUses
 from api.deps import ApiState
 from api.docs_pages import install_docs
 from api.draining import Draining, closing
@@ -51,7 +52,6 @@ from api.tenants import routes as tenants
 from api.usage import routes as usage
 from api.users import routes as users
 from api.versions import routes as versions
-from api.versions.uses import DeprecatedUses
 from api.warehouse import Warehouse
 from api.webhook_endpoints import routes as webhook_endpoints
 from api.webhooks.landing import Landing

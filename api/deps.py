@@ -18,10 +18,12 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from structlog.contextvars import bind_contextvars
 
+from api.announced_ends import announce_end
 from api.auth import TRANSACTION_SECONDS, Authenticator, Credential
 from api.broker_look import BrokerLook
 from api.changes import Change, change_of
 from api.client_address import address_digest
+from api.deprecated_uses import DeprecatedUses
 from api.etags import Conditions
 from api.further_headers import add_header
 from api.logins import Logins
@@ -32,8 +34,6 @@ from api.rate_limits import LimitClass, RateLimits, class_of_request
 from api.scopes import Scope
 from api.signing_keys import SigningKeys
 from api.tokens import AccessToken
-from api.versions.announce import announce_end
-from api.versions.uses import DeprecatedUses
 from api.warehouse import Warehouse
 from core.clock import Clock
 from core.domain.ids import TenantId

@@ -65,7 +65,7 @@ def _page(
     make: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        await limit_by_address(request, api_state(request), LimitClass.PAGE)
+        await limit_by_address(request, await api_state(request), LimitClass.PAGE)
         answer = await make(request)
         answer.headers["Content-Security-Policy"] = DOCS_POLICY
         return answer
@@ -97,7 +97,7 @@ class _Document:
 
     async def answer(self, request: Request) -> Response:
         """The document, squeezed for who takes that; 304 for who has it."""
-        await limit_by_address(request, api_state(request), LimitClass.PAGE)
+        await limit_by_address(request, await api_state(request), LimitClass.PAGE)
         squeezed = "gzip" in request.headers.get("accept-encoding", "")
         # Two forms of one thing have two tags (RFC 9110, 8.8.1).
         tag = f'"{self._tag}{"-gzip" if squeezed else ""}"'
@@ -119,6 +119,6 @@ class _Files:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope, receive)
-            await limit_by_address(request, api_state(request), LimitClass.PAGE)
+            await limit_by_address(request, await api_state(request), LimitClass.PAGE)
             add_header(scope, b"cache-control", _KEEP_FILES.encode())
         await self._files(scope, receive, send)

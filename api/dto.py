@@ -4,8 +4,9 @@ A request accepts exactly what is written here: an unknown field, a number as a 
 lone surrogate is refused, so that nothing that reaches a rule or PostgreSQL is a surprise.
 """
 
+import re
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -72,6 +73,7 @@ def one_line(value: str) -> str:
     return value
 
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 #: What `storable` and `one_line` refuse, as far as a pattern can say it.
 _STORABLE: Final[dict[str, Any]] = {"pattern": r"^[^\u0000]*$"}
 _ONE_LINE: Final[dict[str, Any]] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
@@ -91,12 +93,20 @@ def _text_only(value: object) -> object:
     return value
 
 
+def _day_text(value: object) -> object:
+    """Refuse what a date could be made of as well: seconds since 1970, an instant."""
+    if not isinstance(value, date) and not (isinstance(value, str) and _DAY.fullmatch(value)):
+        raise PydanticCustomError("date_text", "must be a day as text: YYYY-MM-DD")
+    return value
+
+
 def _id_text(value: object) -> object:
     if not isinstance(value, str | UUID):
         raise PydanticCustomError("uuid_text", "must be a UUID as text")
     return value
 
 
+Day = Annotated[date, BeforeValidator(_day_text), Field(strict=False)]
 Id = Annotated[UUID, BeforeValidator(_id_text), Field(strict=False)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
 Text = Annotated[str, Field(max_length=4096, json_schema_extra=_STORABLE), AfterValidator(storable)]

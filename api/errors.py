@@ -4,7 +4,7 @@ No stack, SQL, path or value of the request is ever in an answer.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -153,7 +153,7 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
         return _answer(request, CATALOGUE["malformed-request"], "the body isn't JSON")
     errors = [
         {
-            "pointer": _pointer(item["loc"]),
+            "pointer": _pointer(item["loc"], error.body, missing=item["type"] == "missing"),
             "code": str(item["type"]).replace("_", "-"),
             # Pydantic's sentence names the rule, not the value, for the types we use.
             "detail": str(item["msg"]),
@@ -208,9 +208,20 @@ async def _on_any(request: Request, error: Exception) -> Response:
     return _answer(request, INTERNAL_ERROR, "the request could not be carried out")
 
 
-def _pointer(location: Sequence[str | int]) -> str:
+def _pointer(location: Sequence[str | int], body: Any, *, missing: bool) -> str:
     """Where in the request, as RFC 6901: a body by its members, the rest by `/query/limit`."""
     parts = list(location)
     if parts and parts[0] == "body":
-        parts = parts[1:]
+        parts = list(_parts_of_body(parts[1:], body, missing=missing))
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _parts_of_body(parts: Sequence[str | int], body: Any, *, missing: bool) -> Iterator[str | int]:
+    """The parts that lead through the body; pydantic also names the kinds that it has tried."""
+    for index, part in enumerate(parts):
+        members: Any = dict(enumerate(body)) if isinstance(body, list) else body
+        is_there = isinstance(members, dict) and part in members
+        if is_there or (missing and index == len(parts) - 1):
+            yield part
+        if is_there:
+            body = members[part]

@@ -1,16 +1,16 @@
 """What recurring campaigns take and give."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.campaigns.schemas import LatenessMinutes, ShownState, WallClockTime
 from api.campaigns.sources import FromAttribute, FromValue, ParameterKey
 from api.campaigns.trials import CanaryRules, Experiment
-from api.dto import Answer, Id, MetaId, Name, Request
+from api.dto import Answer, Day, Id, MetaId, Name, Request
 
 SeriesStatus = Literal["active", "paused", "ended"]
 Parameters = Annotated[dict[ParameterKey, FromAttribute | FromValue], Field(max_length=64)]
@@ -22,15 +22,7 @@ def _whole_minute(value: datetime) -> datetime:
     return value
 
 
-def _day_text(value: object) -> object:
-    text = value.isoformat() if isinstance(value, date) else value
-    if not isinstance(text, str) or len(text) != 10:
-        raise PydanticCustomError("day_text", "must be a day: 2026-12-31")
-    return value
-
-
 StartsLocal = Annotated[WallClockTime, AfterValidator(_whole_minute)]
-Day = Annotated[date, BeforeValidator(_day_text), Field(strict=False)]
 LeadMinutes = Annotated[
     int,
     Field(

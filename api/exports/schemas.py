@@ -1,26 +1,16 @@
 """What the exports slice takes and gives."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 
-from api.dto import Answer, Id, Request
-
-
-def _day_text(value: object) -> object:
-    """Refuse numbers where a day is meant: 20000 would be a day of 2024."""
-    if not isinstance(value, str | date) or (isinstance(value, str) and "-" not in value):
-        raise PydanticCustomError("date_text", "must be a day as in 2026-11-01")
-    return value
-
+from api.dto import Answer, Day, Id, Request
 
 Dataset = Literal["messages", "events", "usage", "invoices"]
 ExportStatus = Literal["queued", "running", "ready", "failed", "expired"]
 FileFormat = Literal["parquet", "csv", "ndjson", "xlsx"]
-Day = Annotated[date, BeforeValidator(_day_text), Field(strict=False)]
 
 
 class Filters(Request):

@@ -1,11 +1,11 @@
 """/v1/usage."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import Query
 
 from api.deps import UsageReader
+from api.dto import Day
 from api.openapi import problems
 from api.routing import SliceRouter
 from api.usage import service
@@ -22,8 +22,8 @@ router = SliceRouter(prefix="/v1/usage", tags=["usage"])
 )
 async def get_usage(
     caller: UsageReader,
-    start: Annotated[date, Query(alias="from", description="First day, in your zone.")],
-    end: Annotated[date, Query(alias="to", description="The day after the last.")],
+    start: Annotated[Day, Query(alias="from", description="First day, in your zone.")],
+    end: Annotated[Day, Query(alias="to", description="The day after the last.")],
     category: Literal["marketing", "utility", "authentication", "service"] | None = None,
 ) -> Usage:
     """What was delivered, by day of your zone, category, market and pricing type.

@@ -1,15 +1,16 @@
 """/deprecations and /v1/deprecations."""
 
-from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from api.deps import State, TenantReader
+from api.dto import Day
+from api.routing import SliceRouter
 from api.versions import service
 from api.versions.schemas import EndingOperations, UsedOperations
 
-router = APIRouter(tags=["versions"])
+router = SliceRouter(tags=["versions"])
 
 
 @router.get("/deprecations", operation_id="list_deprecations", summary="What ends, and when")
@@ -27,10 +28,10 @@ async def list_deprecated_uses(
     caller: TenantReader,
     request: Request,
     start: Annotated[
-        date | None, Query(alias="from", description="First day (UTC); 30 days without it.")
+        Day | None, Query(alias="from", description="First day (UTC); 30 days without it.")
     ] = None,
     end: Annotated[
-        date | None, Query(alias="to", description="The day after the last; up to today without.")
+        Day | None, Query(alias="to", description="The day after the last; up to today without.")
     ] = None,
 ) -> UsedOperations:
     """Every operation that ends, with your uses of it by day of UTC, a few seconds late.

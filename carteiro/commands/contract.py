@@ -9,11 +9,19 @@ import typer
 
 from core.clock import utc_now
 
+#: Beside the copies of the document.
+CLIENT = "carteiro_client.py"
+
 
 def openapi(
     copies: Annotated[
         Path | None,
-        typer.Option("--write", help="Write openapi-<version>.json into this folder instead."),
+        typer.Option(
+            "--write", help="Write openapi-<version>.json and the client into this folder instead."
+        ),
+    ] = None,
+    client: Annotated[
+        Path | None, typer.Option("--client", help="Write the Python client to this file instead.")
     ] = None,
     release: Annotated[
         bool, typer.Option("--release", help="With --write: freeze this version's copy for ever.")
@@ -21,6 +29,9 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document, or write the copy that the contract tests compare with."""
     document = present_document()
+    if client is not None:
+        write_client(document, client)
+        return
     text = as_text(document)
     if copies is None:
         typer.echo(text, nl=False)
@@ -34,11 +45,20 @@ def openapi(
         )
         raise typer.Exit(1)
     copy.write_text(text, "utf-8")
+    write_client(document, copies / CLIENT)
     if release and version not in frozen:
         digest = hashlib.sha256(text.encode()).hexdigest()
         frozen[version] = {"released_on": utc_now().date().isoformat(), "sha256": digest}
         (copies / "releases.json").write_text(json.dumps(frozen, indent=2) + "\n", "utf-8")
     typer.echo(f"wrote {copy}", err=True)
+
+
+def write_client(document: dict[str, Any], path: Path) -> None:
+    """The Python client of a document, as one file."""
+    from carteiro.client_writer import client_of
+
+    path.write_text(client_of(document), "utf-8")
+    typer.echo(f"wrote {path}", err=True)
 
 
 def present_document() -> dict[str, Any]:

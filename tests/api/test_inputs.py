@@ -113,6 +113,44 @@ async def test_errors_point_at_the_field(api: httpx.AsyncClient) -> None:
     assert any(pointer.startswith("/attributes/a~1b") for pointer in pointers)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        (
+            "/v1/templates",
+            {"components": [{"type": "BODY", "text": "a"}, {"type": "FOOTER", "text": 5}]},
+            "/components/1/text",
+        ),
+        ("/v1/contacts", {"phone": "1", "attributes": {"a b": "x"}}, "/attributes/a b"),
+        ("/v1/campaigns", {"parameters": {"1": {"value": 5}}}, "/parameters/1/value"),
+        ("/v1/campaigns", {"parameters": {"1": {}}}, "/parameters/1/attribute"),
+        ("/v1/lists", {"name": "a", "a/b~c": 1}, "/a~1b~0c"),
+        ("/v1/lists", {}, "/name"),
+        ("/v1/lists", [], ""),
+    ],
+)
+async def test_a_pointer_leads_through_the_body_as_it_was_sent(
+    api: httpx.AsyncClient, path: str, body: object, pointer: str
+) -> None:
+    """And names no kind of ours on the way: `/components/1/FOOTER/text` leads nowhere."""
+    answer = await api.post(path, json=body)
+    assert answer.status_code == 422
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]], answer.text
+
+
+@pytest.mark.parametrize(
+    "day", ["0", "1700000000", "2026-11-24T00:00:00", "20261124", "24/11/2026"]
+)
+async def test_a_day_is_written_as_a_day(api: httpx.AsyncClient, day: str) -> None:
+    for path, query in (
+        ("/v1/usage", {"from": day, "to": "2026-12-01"}),
+        ("/v1/deprecations", {"to": day}),
+    ):
+        answer = await api.get(path, params=query)
+        assert answer.status_code == 422, path
+        assert answer.json()["errors"][0]["pointer"].startswith("/query/")
+
+
 async def test_too_large_bodies_are_cut_off_whatever_their_length_says(
     api: httpx.AsyncClient,
 ) -> None:

@@ -1,14 +1,14 @@
 """Uses of deprecated operations: expand.
 
-Revision ID: 0032
+Revision ID: 0036
 """
 
 from core.store.migrate import run_sql_file
 
-revision = "0032"
-down_revision = "0031"
+revision = "0036"
+down_revision = "0035"
 
 
 def upgrade() -> None:
-    """Apply 0032_expand_deprecated_uses.sql."""
+    """Apply 0036_expand_deprecated_uses.sql."""
     run_sql_file(__file__)

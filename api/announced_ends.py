@@ -4,11 +4,11 @@ from datetime import UTC
 
 from starlette.requests import Request
 
+from api.deprecated_uses import DeprecatedUses
 from api.deprecations import Phase, deprecations
 from api.further_headers import add_header
 from api.operation import operation_of
 from api.problems import Problem
-from api.versions.uses import DeprecatedUses
 from core.clock import Clock
 from core.domain.ids import TenantId
 
