@@ -26,6 +26,12 @@ _NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
 _ENVIRONMENT = {
     **os.environ,
     "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+    # Node knows its own authorities only; where a file names others, pip and uv were told of it.
+    **(
+        {"NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]}
+        if "SSL_CERT_FILE" in os.environ and "NODE_EXTRA_CA_CERTS" not in os.environ
+        else {}
+    ),
     "REDOCLY_TELEMETRY": "off",
     "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
 }
