@@ -2,6 +2,7 @@
 
 import time
 from typing import Final
+from uuid import UUID
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,7 @@ from api.further_headers import further_headers
 from api.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from api.request_id import request_id_of
 from api.security_headers import SECURITY_HEADERS, of_scheme
+from core.correlation import set_request
 from core.logs import get_logger
 
 _log = get_logger(__name__)
@@ -39,6 +41,7 @@ class AccessLog:
         # Each request is a task of its own: what is bound here ends with it.
         clear_contextvars()
         bind_contextvars(request_id=request_id)
+        set_request(UUID(request_id))
         status = 500
 
         async def send_with_headers(message: Message) -> None:

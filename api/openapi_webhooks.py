@@ -19,6 +19,12 @@ def _text(example: str) -> dict[str, Any]:
     return {"type": "string", "examples": [example]}
 
 
+_REQUEST: Final = {
+    "type": "string",
+    "format": "uuid",
+    "description": "The `X-Request-Id` of the request that set this off, where there was one.",
+    "examples": ["019ab3f2-c7a0-7c3e-9d5b-1f0a6e4d2c11"],
+}
 _COUNT: Final = {"type": "integer", "minimum": 0}
 _INSTANT: Final = {"type": "string", "format": "date-time"}
 #: Members of `data` by the first word of the type; a name with `?` is left out without a value.
@@ -176,7 +182,8 @@ _META_EXAMPLE: Final = {
 
 def data_schema(event_type: TenantEventType) -> dict[str, Any]:
     """The schema of `data` in the body of one type; new members may come without notice."""
-    members = _DATA.get(event_type.value) or _DATA[event_type.value.partition(".")[0]]
+    own = _DATA.get(event_type.value) or _DATA[event_type.value.partition(".")[0]]
+    members = {**own, "request_id?": _REQUEST}
     return {
         "type": "object",
         "required": [name for name in members if not name.endswith("?")],

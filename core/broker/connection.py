@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -75,6 +76,11 @@ def broker_errors(connection: kombu.Connection) -> tuple[type[Exception], ...]:
     )
 
 
+def _correlation(ticket: Ticket) -> str:
+    """AMQP's own property for it, where one request is behind the whole ticket."""
+    return str(ticket.request_ids[0]) if len(ticket.request_ids) == 1 else ""
+
+
 class _Confirms:
     """What RabbitMQ has said to the publishes of one channel; they may be awaited together.
 
@@ -134,33 +140,54 @@ class TicketPublisher:
 
         Raises BrokerUnavailable; then any of them may be there or not.
         """
-        bodies = [write_ticket(ticket) for ticket in tickets]
-        self._send(*bodies, exchange="carteiro", routing_key=TICKETS_KEY)
+        self._send(
+            *(write_ticket(ticket) for ticket in tickets),
+            exchange="carteiro",
+            routing_key=TICKETS_KEY,
+            correlations=[_correlation(ticket) for ticket in tickets],
+        )
 
     def bury(self, body: bytes, *, reason: str) -> None:
         """Put a message that cannot be read beside the others of its kind (Redis has no DLX)."""
         self._send(body, exchange="carteiro.dead", routing_key=DEAD_KEY, reason=reason)
 
-    def _send(self, *bodies: bytes, exchange: str, routing_key: str, reason: str = "") -> None:
+    def _send(
+        self,
+        *bodies: bytes,
+        exchange: str,
+        routing_key: str,
+        reason: str = "",
+        correlations: Sequence[str] = (),
+    ) -> None:
+        properties: list[dict[str, Any]] = [
+            {"correlation_id": correlation} if correlation else {}
+            for _, correlation in zip_longest(bodies, correlations)
+        ]
+        letters = list(zip(bodies, properties, strict=True))
         quiet = time.monotonic() - self._used_at > _HEARTBEAT_SECONDS
         reused = self._producer is not None
         try:
-            self._send_once(bodies, exchange=exchange, routing_key=routing_key, reason=reason)
+            self._send_once(letters, exchange=exchange, routing_key=routing_key, reason=reason)
         except BrokerUnavailable:
             if not (quiet and reused):
                 raise
             # RabbitMQ ends a connection that was quiet for some heartbeats, and nobody beats for
             # ours between two tickets. A ticket that is there twice does no harm.
-            self._send_once(bodies, exchange=exchange, routing_key=routing_key, reason=reason)
+            self._send_once(letters, exchange=exchange, routing_key=routing_key, reason=reason)
         self._used_at = time.monotonic()
 
     def _send_once(
-        self, bodies: Sequence[bytes], *, exchange: str, routing_key: str, reason: str
+        self,
+        letters: Sequence[tuple[bytes, dict[str, Any]]],
+        *,
+        exchange: str,
+        routing_key: str,
+        reason: str,
     ) -> None:
         connection = self._connection or connect(self._settings)
         try:
             producer = self._producer or self._open(connection)
-            for body in bodies:
+            for body, properties in letters:
                 producer.publish(
                     body,
                     exchange=exchange,
@@ -172,6 +199,7 @@ class TicketPublisher:
                     mandatory=True,
                     headers={"x-carteiro-reason": reason} if reason else {},
                     timeout=_PUBLISH_SECONDS,
+                    **properties,
                 )
                 if self._confirms:
                     self._confirms.expect()

@@ -32,6 +32,8 @@ class Ticket:
     message_ids: Sequence[MessageId]
     issued_at: datetime
     expires_at: datetime
+    #: The requests that asked for these messages, each once; none is behind the run of a series.
+    request_ids: tuple[UUID, ...] = ()
 
 
 def write_ticket(ticket: Ticket) -> bytes:
@@ -47,6 +49,7 @@ def write_ticket(ticket: Ticket) -> bytes:
             "message_ids": list(ticket.message_ids),
             "issued_at": ticket.issued_at,
             "expires_at": ticket.expires_at,
+            "request_ids": ticket.request_ids,
         }
     )
 
@@ -71,6 +74,10 @@ def _ticket(fields: dict[str, object]) -> Ticket:
     ids = fields["message_ids"]
     if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_MESSAGES:
         raise ValueError("message_ids")
+    # Absent from the tickets of an earlier release.
+    requests = fields.get("request_ids", [])
+    if not isinstance(requests, list) or len(requests) > MAX_MESSAGES:
+        raise ValueError("request_ids")
     number = fields["phone_number_id"]
     if not isinstance(number, str) or not number:
         raise ValueError("phone_number_id")
@@ -81,6 +88,7 @@ def _ticket(fields: dict[str, object]) -> Ticket:
         message_ids=tuple(MessageId(_uuid(value)) for value in ids),
         issued_at=_instant(fields["issued_at"]),
         expires_at=_instant(fields["expires_at"]),
+        request_ids=tuple(_uuid(value) for value in requests),
     )
 
 

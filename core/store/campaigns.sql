@@ -155,6 +155,7 @@ update app.campaigns
 set
     status = 'running',
     launched_at = now(),
+    request_id = coalesce(app.current_request_id(), request_id),
     -- A canary begins with its first wave; its gates release the others.
     released_wave = case when canary is null then 0 else 1 end,
     wave_released_at = now()

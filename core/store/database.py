@@ -15,6 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from core.correlation import current_request
 from core.domain.ids import TenantId
 from core.errors import Unavailable
 
@@ -150,12 +151,16 @@ async def tenant_transaction(
 
     The tenant is set with set_config(..., is_local => true): it ends with the transaction, so a
     pooled connection (ours or PgBouncer's in transaction mode) never carries it to the next user.
+    So is the request (core.correlation), for the rows that name it.
     """
-    # The one place where a value is written into SQL: it is a UUID, or this raises. Both statements
-    # travel together, which takes a parameter's protocol from them and a round trip from everybody.
-    tenant = UUID(int=tenant_id.int)
+    # The one place where values are written into SQL: they are UUIDs, or this raises. Both
+    # statements travel together, without a parameter's protocol and a round trip for everybody.
+    tenant, request = UUID(int=tenant_id.int), current_request()
     begin = _BEGIN_SNAPSHOT if snapshot else _BEGIN
-    opening = f"{begin}; select set_config('app.tenant_id', '{tenant}', true)"
+    opening = (
+        f"{begin}; select set_config('app.tenant_id', '{tenant}', true),"
+        f" set_config('app.request_id', '{UUID(int=request.int) if request else ''}', true)"
+    )
     async with _transaction(pool, opening.encode(), seconds) as connection:
         yield connection
 

@@ -109,12 +109,16 @@ events as (
                 when f.event_type = 'message.redriven' then 'queued'
                 else substr(f.event_type, 9)
             end,
-            'error_code', f.error_code, 'reason', f.reason
+            'error_code', f.error_code, 'reason', f.reason,
+            'request_id', coalesce(m.request_id, c.request_id)
         ))
     from found as f
     left join app.messages as m
         on f.tenant_id = m.tenant_id
         and f.message_id = m.message_id
+    left join app.campaigns as c
+        on f.tenant_id = c.tenant_id
+        and f.campaign_id = c.campaign_id
 ),
 
 deliveries as (

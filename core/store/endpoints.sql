@@ -161,7 +161,9 @@ with event as (
     insert into app.tenant_events (tenant_id, event_id, event_type, occurred_at, data)
     values (
         %(tenant_id)s, %(event_id)s, 'webhook.test', now(),
-        jsonb_build_object('endpoint_id', %(endpoint_id)s::uuid)
+        jsonb_strip_nulls(jsonb_build_object(
+            'endpoint_id', %(endpoint_id)s::uuid, 'request_id', app.current_request_id()
+        ))
     )
 ),
 

@@ -3,7 +3,7 @@
 with message as (
     insert into app.messages (
         tenant_id, message_id, contact_id, contact_pseudonym, phone_number_id, waba_id, address,
-        country, market, kind, template_id, category, content, expires_at
+        country, market, kind, template_id, category, content, expires_at, request_id
     )
     select
         %(tenant_id)s,
@@ -19,7 +19,8 @@ with message as (
         w.template_id,
         w.category,
         w.content,
-        w.expires_at
+        w.expires_at,
+        app.current_request_id()
     from jsonb_to_recordset(%(messages)s::jsonb) as w (
         message_id uuid, contact_id uuid, contact_pseudonym uuid, phone_number_id text,
         waba_id text, address text, country text, market text, kind text, template_id uuid,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
@@ -49,6 +49,8 @@ class RunningCampaign:
     urgent: bool
     released_wave: int
     template_ids: list[TemplateId]
+    #: Who launched it; None for the run of a series.
+    request_id: UUID | None
     first_id: MessageId
 
 
@@ -72,6 +74,13 @@ class DueMessage:
 
     message_id: MessageId
     not_before: datetime | None
+
+
+class DueSingle(NamedTuple):
+    """A queued message of no campaign that may go now, and the request that asked for it."""
+
+    message_id: MessageId
+    request_id: UUID | None
 
 
 async def try_lead(connection: Connection) -> bool:
@@ -100,9 +109,9 @@ async def list_running_campaigns(connection: Connection) -> list[RunningCampaign
 
 async def list_due_singles(
     connection: Connection, wanted: Sequence[tuple[SendingNumber, int]]
-) -> dict[PhoneNumberId, list[MessageId]]:
+) -> dict[PhoneNumberId, list[DueSingle]]:
     """Queued messages of no campaign, of each number at most as many as wanted, in their order."""
-    found: dict[PhoneNumberId, list[MessageId]] = {}
+    found: dict[PhoneNumberId, list[DueSingle]] = {}
     if not wanted:
         return found
     cursor = await connection.execute(
@@ -114,8 +123,10 @@ async def list_due_singles(
         },
     )
     # A page at once: row by row costs more in Python than the query in PostgreSQL.
-    for phone_number_id, message_id in cast("list[tuple[str, UUID]]", await cursor.fetchall()):
-        found.setdefault(PhoneNumberId(phone_number_id), []).append(MessageId(message_id))
+    rows = cast("list[tuple[str, UUID, UUID | None]]", await cursor.fetchall())
+    for phone_number_id, message_id, request_id in rows:
+        single = DueSingle(MessageId(message_id), request_id)
+        found.setdefault(PhoneNumberId(phone_number_id), []).append(single)
     return found
 
 

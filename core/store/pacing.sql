@@ -53,6 +53,7 @@ select
     campaign.category = 'authentication' as urgent,
     campaign.released_wave,
     usable.template_ids,
+    campaign.request_id,
     app.uuid7_floor(campaign.created_at - interval '1 minute') as first_id
 from app.campaigns as campaign
 -- Its own and its variants' templates; those that are halted, or another than was planned, keep
@@ -146,12 +147,13 @@ order by cursor.ordinal, coalesce(due.not_before, '-infinity'), due.message_id
 -- For each of these numbers, the next queued messages without a campaign that may go by now.
 select
     number.phone_number_id,
-    single.message_id
+    single.message_id,
+    single.request_id
 from unnest(
     %(tenant_ids)s::uuid[], %(phone_number_ids)s::text[], %(limits)s::integer[]
 ) as number (tenant_id, phone_number_id, page_size)
 cross join lateral (
-    select m.message_id, m.not_before
+    select m.message_id, m.not_before, m.request_id
     from app.messages as m
     left join app.templates as template
         on m.tenant_id = template.tenant_id

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from core.broker.connection import TicketPublisher
 from core.broker.envelopes import MAX_MESSAGES, Ticket
@@ -99,21 +100,24 @@ class Pacer:
         )
         self._busy_with_singles = set(due)
         waiting = {
-            number: [message_id for message_id in ids if message_id not in self._outstanding]
-            for number, ids in due.items()
+            number: [each for each in singles if each.message_id not in self._outstanding]
+            for number, singles in due.items()
         }
         flows = [
             Flow(
                 key=number,
                 tenant_id=self._catalogue.numbers[number].tenant_id,
-                waiting=min(len(ids), tokens[number]),
+                waiting=min(len(singles), tokens[number]),
             )
-            for number, ids in waiting.items()
-            if ids
+            for number, singles in waiting.items()
+            if singles
         ]
         batch: list[Issued] = []
         for key, count in self._singles_turns.share(room, flows, {}).items():
-            batch += self._issue(self._catalogue.numbers[key], None, waiting[key][:count], at)
+            taken = waiting[key][:count]
+            ids = [single.message_id for single in taken]
+            requests = [single.request_id for single in taken]
+            batch += self._issue(self._catalogue.numbers[key], None, ids, requests, at)
         return batch
 
     def _asked_for_singles(self) -> list[PhoneNumberId]:
@@ -149,7 +153,9 @@ class Pacer:
         for campaign_id, count in self._campaign_turns.share(room, flows, budgets).items():
             feed = self._catalogue.feeds[campaign_id]
             number = self._catalogue.numbers[feed.campaign.phone_number_id]
-            batch += self._issue(number, campaign_id, feed.take(count), at)
+            ids = feed.take(count)
+            requests = [feed.campaign.request_id] * len(ids)
+            batch += self._issue(number, campaign_id, ids, requests, at)
             self._take_head_room(number, count, at)
         return batch
 
@@ -210,9 +216,10 @@ class Pacer:
         number: SendingNumber,
         campaign_id: CampaignId | None,
         ids: Sequence[MessageId],
+        requests: Sequence[UUID | None],
         at: float,
     ) -> list[Issued]:
-        """Tickets for these messages; their tokens are spent."""
+        """Tickets for these messages, each asked for by its request; their tokens are spent."""
         now = utc_now()
         self._catalogue.buckets[number.phone_number_id].take(len(ids))
         return [
@@ -224,6 +231,7 @@ class Pacer:
                     message_ids=tuple(ids[start : start + MAX_MESSAGES]),
                     issued_at=now,
                     expires_at=now + timedelta(seconds=_TICKET_SECONDS),
+                    request_ids=_distinct(requests[start : start + MAX_MESSAGES]),
                 ),
                 campaign_id=campaign_id,
                 expires_at=at + _TICKET_SECONDS,
@@ -259,3 +267,7 @@ class Pacer:
                 key = issued.ticket.phone_number_id
                 self._catalogue.buckets[key].take(-len(issued.ticket.message_ids))
         return sum(len(issued.ticket.message_ids) for issued in batch[:tried])
+
+
+def _distinct(requests: Sequence[UUID | None]) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(request for request in requests if request is not None))

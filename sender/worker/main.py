@@ -8,6 +8,7 @@ from typing import Final
 
 import psycopg
 import uvloop
+from structlog.contextvars import bind_contextvars
 
 from core.broker.envelopes import MAX_MESSAGES, Ticket
 from core.errors import Unavailable
@@ -108,6 +109,10 @@ class Desk:
 
     async def _handle(self, ticket: Ticket, done: Done) -> None:
         size = len(ticket.message_ids)
+        # Each ticket is a task of its own: what is bound here ends with it.
+        bind_contextvars(ticket_id=str(ticket.ticket_id))
+        if len(ticket.request_ids) == 1:
+            bind_contextvars(request_id=str(ticket.request_ids[0]))
         async with self._changed:
             await self._changed.wait_for(lambda: self._free >= size)
             self._free -= size

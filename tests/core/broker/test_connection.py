@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import kombu
@@ -10,6 +11,7 @@ import pytest
 
 from core.broker.connection import TicketPublisher, connect, declare, is_amqp
 from core.broker.topology import MAX_DELIVERIES, topology
+from core.domain.ids import new_id
 from core.errors import BrokerUnavailable
 from core.settings import Settings
 from tests.core.broker.test_envelopes import ticket
@@ -54,6 +56,18 @@ def test_a_published_ticket_arrives_persistent_and_in_json(settings: Settings) -
     assert len(taken) == 2
     assert {message.content_type for message in taken} == {"application/json"}
     assert {message.properties.get("delivery_mode") for message in taken} == {2}
+
+
+def test_a_ticket_of_one_request_carries_its_id_as_amqp_s_own_property(settings: Settings) -> None:
+    one, two = new_id(), new_id()
+    with TicketPublisher(settings) as publisher:
+        publisher.publish(
+            ticket(),
+            replace(ticket(), request_ids=(one,)),
+            replace(ticket(), request_ids=(one, two)),
+        )
+    taken = consume(settings, "carteiro.tickets")
+    assert [message.properties.get("correlation_id") for message in taken] == [None, str(one), None]
 
 
 def test_tickets_that_are_confirmed_together_all_arrive(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Tickets: what goes in comes out, and nothing else comes in."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,14 @@ def test_a_ticket_survives_the_broker() -> None:
     assert read_ticket(write_ticket(written)) == written
 
 
+def test_a_ticket_names_the_requests_behind_it_and_an_older_one_none() -> None:
+    written = replace(ticket(), request_ids=(new_id(), new_id()))
+    assert read_ticket(write_ticket(written)).request_ids == written.request_ids
+    older = json.loads(write_ticket(written))
+    del older["request_ids"]
+    assert read_ticket(json.dumps(older).encode()).request_ids == ()
+
+
 @pytest.mark.parametrize("count", [0, 101])
 def test_a_ticket_names_one_to_a_hundred_messages(count: int) -> None:
     with pytest.raises(ValueError, match="1 to 100"):
@@ -53,6 +62,9 @@ def altered(**changes: Any) -> bytes:
         altered(message_ids=None),
         altered(tenant_id=7),
         altered(phone_number_id=""),
+        altered(request_ids="x"),
+        altered(request_ids=["x"]),
+        altered(request_ids=[str(new_id())] * 101),
         altered(expires_at="2026-11-20T10:00:00"),
         altered(expires_at=None),
     ],
