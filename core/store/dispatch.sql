@@ -63,7 +63,10 @@ candidates as materialized (
     select
         m.message_id,
         m.contact_id,
-        m.country,
+        -- Where the person is written to today: they may have changed their number since the plan,
+        -- or while an attempt was under way, and the old one may be a stranger's by now.
+        person.address,
+        coalesce(person.country, m.country) as country,
         m.category,
         m.recipient_timezone,
         m.expires_at,
@@ -77,7 +80,8 @@ candidates as materialized (
             when person.erased_at is not null then 'erased'
             when consent.granted is false then 'opted_out'
             when suppression.contact_id is not null then 'suppressed'
-            when m.country = any(array(select unnest(d.blocked_countries) from desk as d))
+            when coalesce(person.country, m.country)
+                = any(array(select unnest(d.blocked_countries) from desk as d))
                 then 'blocked_country'
             when m.kind = 'text' and coalesce(service.expires_at <= now(), true)
                 then 'window_closed'
@@ -103,7 +107,7 @@ candidates as materialized (
         and m.contact_id = suppression.contact_id
         and app.suppressed_as(
             suppression.until, suppression.marketing_until, suppression.needs_phone, m.category,
-            m.address, now()
+            person.address, now()
         ) is not null
     left join app.service_windows as service
         on m.tenant_id = service.tenant_id
@@ -387,9 +391,12 @@ claimed as (
         claimed_by = %(worker)s,
         claimed_at = now(),
         lease_until = now() + make_interval(secs => %(lease_seconds)s),
+        address = c.address,
+        country = c.country,
         not_before = null,
         state_changed_at = now()
     from allowed as a
+    inner join candidates as c on a.message_id = c.message_id
     where m.tenant_id = %(tenant_id)s
         and m.message_id = a.message_id
         and m.message_id >= %(lowest)s

@@ -251,9 +251,14 @@ async def move_address(
     *,
     contact_id: ContactId,
     new: NewPerson,
+    market: str | None,
+    timezone: str | None,
     old_addresses: Sequence[str],
 ) -> None:
-    """Write to a person at the new address from now on, if they were written to at an old one."""
+    """Write to a person at the new address from now on, if they were written to at an old one.
+
+    `market` and `timezone` are the new address's; None where it does not tell.
+    """
     await connection.execute(
         _SQL.move_address,
         {
@@ -261,6 +266,8 @@ async def move_address(
             "contact_id": contact_id,
             "address": new.address,
             "country": new.country,
+            "market": market,
+            "timezone": timezone,
             "old_addresses": list(old_addresses),
         },
     )

@@ -192,15 +192,26 @@ with moved as (
     where c.tenant_id = %(tenant_id)s
         and c.contact_id = %(contact_id)s
         and c.address = any(%(old_addresses)s::text[])
-    returning c.contact_id
+    returning c.contact_id, c.country, c.timezone
 )
 
+-- Also what is under way or has failed: it may be queued again. The claim asks for the address once
+-- more; country, market and zone decide before it, in quotes and quiet hours.
 update app.messages as m
-set address = %(address)s
+set
+    address = %(address)s,
+    country = coalesce(%(country)s, moved.country, m.country),
+    market = coalesce(%(market)s, m.market),
+    recipient_timezone = coalesce(
+        moved.timezone,
+        -- As the plan does: only a zone that this server can reckon with.
+        (select z.name from pg_timezone_names as z where z.name = %(timezone)s),
+        m.recipient_timezone
+    )
 from moved
 where m.tenant_id = %(tenant_id)s
     and m.contact_id = moved.contact_id
-    and m.state = 'queued'
+    and m.work is not null
 
 -- list_inbox --
 -- What people wrote, newest first, by number, contact and time.

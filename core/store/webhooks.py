@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
@@ -197,6 +197,23 @@ async def insert_status_keys(
         },
     )
     return set(await cursor.fetchall())  # type: ignore[arg-type] # a tuple equals its NamedTuple
+
+
+async def list_failed_wamids(
+    connection: Connection, wamids: Sequence[tuple[TenantId, str]]
+) -> set[tuple[TenantId, str]]:
+    """Which of these were told as failed, in this transaction or before."""
+    if not wamids:
+        return set()
+    cursor = await connection.execute(
+        _SQL.list_failed_wamids,
+        {
+            "tenant_ids": [tenant_id for tenant_id, _ in wamids],
+            "wamids": [wamid for _, wamid in wamids],
+        },
+    )
+    rows = cast("list[tuple[TenantId, str]]", await cursor.fetchall())
+    return set(rows)
 
 
 async def lock_messages(

@@ -104,6 +104,15 @@ order by k.wamid, k.status
 on conflict (tenant_id, wamid, status) do nothing
 returning tenant_id, wamid, status
 
+-- list_failed_wamids --
+-- Which of these wamids Meta said had failed.
+select k.tenant_id, k.wamid
+from app.status_keys as k
+inner join unnest(%(tenant_ids)s::uuid[], %(wamids)s::text[]) as asked (tenant_id, wamid)
+    on k.tenant_id = asked.tenant_id
+    and k.wamid = asked.wamid
+where k.status = 'failed'
+
 -- read_messages --
 -- The messages these statuses are about, as they stand; the caller has locked them.
 select

@@ -15,10 +15,14 @@ from core.whatsapp.updates import StatusUpdate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One status that nobody has applied before, and the attempt its token or wamid names."""
+    """One status that nobody has applied before, and the attempt its token or wamid names.
+
+    `has_failed`: Meta has said that this very attempt failed.
+    """
 
     status: StatusUpdate
     attempt_no: int
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,18 @@ def fold(message: KnownMessage, observations: Sequence[Observation]) -> Folded:
 
 
 def _is_past(message: KnownMessage, observation: Observation) -> bool:
-    """The failure of an earlier attempt: the one made since says what becomes of the message."""
+    """What is still told of an attempt that failed: the next one says what becomes of the message.
+
+    A `sent` after the `failed` of its own wamid would take a re-driven message out of the queue
+    that reached nobody; a delivery would be true all the same.
+    """
+    status = observation.status
+    if status.state is MessageState.SENT:
+        return observation.has_failed
     return (
-        observation.status.state is MessageState.FAILED
+        status.state is MessageState.FAILED
         and observation.attempt_no < message.attempt_no
-        and observation.status.wamid != message.wamid
+        and status.wamid != message.wamid
     )
 
 

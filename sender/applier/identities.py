@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.clock import utc_now
 from core.domain.ids import ContactId, new_id
+from core.domain.market import MarketMap
 from core.domain.phone import InvalidPhone, PhoneAddress, from_wa_id
-from core.store import inbound, webhooks
+from core.domain.recipient_zone import zone_of_prefix
+from core.store import inbound, plans, webhooks
 from core.store.database import Connection
 from core.store.inbound import Address, NewPerson, Place
 from core.store.merges import merge_contacts
@@ -150,8 +153,15 @@ async def _give_up(
     new = after.as_new()
     old = before.as_new()
     if new is not None and old is not None and gone:
+        today = utc_now().date()
+        markets = MarketMap(await plans.list_market_rows(connection, on_day=today))
         await inbound.move_address(
-            connection, contact_id=contact_id, new=new, old_addresses=[old.address]
+            connection,
+            contact_id=contact_id,
+            new=new,
+            market=markets.market_for(new.address, today),
+            timezone=zone_of_prefix(new.address[: 8 if new.address.startswith("+") else 3]),
+            old_addresses=[old.address],
         )
 
 

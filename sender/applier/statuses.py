@@ -135,6 +135,15 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
     messages = await webhooks.lock_messages(
         connection, [(items[0].tenant_id, message_id) for message_id, items in by_message.items()]
     )
+    failed = await webhooks.list_failed_wamids(
+        connection,
+        [
+            (item.tenant_id, item.arrived.update.wamid)
+            for item in new
+            if item.arrived.update.state is MessageState.SENT
+            and _is_tried_again(messages.get(item.message_id))
+        ],
+    )
     folded: list[Folded] = []
     consequences: list[Consequence] = []
     identities: dict[TenantId, list[NewIdentity]] = defaultdict(list)
@@ -152,7 +161,11 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
             fold(
                 message,
                 [
-                    Observation(status=item.arrived.update, attempt_no=item.attempt_no)
+                    Observation(
+                        status=item.arrived.update,
+                        attempt_no=item.attempt_no,
+                        has_failed=(item.tenant_id, item.arrived.update.wamid) in failed,
+                    )
                     for item in fitting
                 ],
             )
@@ -169,6 +182,11 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
         await dispatch.link_identities(connection, tenant_id=tenant_id, identities=found)
     await apply_consequences(connection, consequences)
     return sum(len(item.facts) for item in folded)
+
+
+def _is_tried_again(message: KnownMessage | None) -> bool:
+    """Whether attempts were made and none of them counts now: doubtful, re-driven, under way."""
+    return message is not None and message.wamid is None and message.attempt_no > 0
 
 
 def _consequences(message: KnownMessage, items: Sequence[_Matched]) -> list[Consequence]:

@@ -1,18 +1,22 @@
 """What people write and do, through the real applier: stored once, windows, consent, identity."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from core.broker.envelopes import Ticket
 from core.clock import utc_now
 from core.domain.ids import MessageId, TenantId, new_id
 from core.store.database import Pool, platform_transaction
 from core.store.dispatch import lock_messages
 from sender.applier.applier import apply_batch
+from sender.worker.dispatcher import Dispatcher
 from tests.sender.landing import field_body, land, messages_body, status, token_of
+from tests.sender.meta_stub import MetaStub
 from tests.sender.world import World
 
 ANA = "5511987654321"
@@ -267,6 +271,39 @@ async def test_a_change_of_number_at_an_impossible_time_changes_nobody(
     await apply_batch(pool)
     assert quarantined(world) == ["impossible_time"]
     assert identities(world, contact_id) == {("phone", f"+{ANA}", True)}
+
+
+@pytest.mark.parametrize("state", ["failed", "in_doubt", "sending", "sent"])
+async def test_whatever_is_queued_again_after_a_changed_number_goes_to_the_new_one(
+    world: World,
+    pool: Pool,
+    dispatcher: Dispatcher,
+    meta: MetaStub,
+    ticket_for: Callable[[list[UUID]], Ticket],
+    state: str,
+) -> None:
+    """Re-driven, settled, released, failed later: the row may be older than the number."""
+    ids = world.add_messages(world.add_campaign(), [add_ana(world)])
+    world.execute("update app.messages set state = %s, attempt_no = 1", state)
+    await hear(world, pool, changed(wa_id=NEW))
+    world.execute("update app.messages set state = 'queued'")
+    await dispatcher.handle(ticket_for(ids))
+    assert [payload["to"] for payload in meta.received] == [f"+{NEW}"]
+    assert world.one("select address from app.messages") == f"+{NEW}"
+
+
+async def test_a_changed_number_moves_what_waits_to_its_country_market_and_zone(
+    world: World, pool: Pool
+) -> None:
+    world.execute(
+        "insert into billing.market_map values ('1', 'US', 'North America', '[2020-01-01,)', '')"
+    )
+    contact_id = add_ana(world)
+    world.add_messages(world.add_campaign(), [contact_id])
+    world.execute("update app.messages set recipient_timezone = 'America/Sao_Paulo'")
+    await hear(world, pool, changed(wa_id="16505551234"))
+    moved = world.one("select address, country, market, recipient_timezone from app.messages")
+    assert moved == ("+16505551234", "US", "North America", "America/Los_Angeles")
 
 
 async def test_a_changed_number_is_the_same_person_and_the_old_one_gets_nothing_more(

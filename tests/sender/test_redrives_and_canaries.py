@@ -15,10 +15,12 @@ from core.domain.ids import MessageId, new_id
 from core.store.database import Pool, platform_transaction
 from core.store.redrives import advance_redrive
 from core.store.settlement import finish_campaigns
+from sender.applier.applier import apply_batch
 from sender.settler.canaries import ask_gates
 from sender.settler.redrives import carry_out_redrives
 from sender.settler.settler import settle
 from sender.worker.dispatcher import Dispatcher
+from tests.sender.landing import land, messages_body, status, token_of
 from tests.sender.meta_stub import MetaStub
 from tests.sender.world import World
 
@@ -262,3 +264,37 @@ async def test_a_share_of_131049_above_the_limit_holds_the_rest_back(
         "canary_stopped: 6.0 % met Meta's per-person limit (131049)"
     )
     assert world.states()["queued"] == 500
+
+
+async def test_a_late_sent_of_the_attempt_that_failed_takes_nothing_out_of_the_queue(
+    world: World,
+    campaign: UUID,
+    pool: Pool,
+    dispatcher: Dispatcher,
+    meta: MetaStub,
+    ticket_for: Callable[[list[UUID]], Ticket],
+) -> None:
+    ids = world.add_messages(campaign, world.add_contacts(1))
+    world.execute(
+        "update app.messages set state = 'accepted', attempt_no = 1, accepted_at = now(),"
+        " wamid = 'wamid.1'"
+    )
+    token = token_of(world, ids[0])
+    land(world, messages_body(world, status("wamid.1", "failed", code=131000, token=token)))
+    await apply_batch(pool)
+    ask(world, campaign)
+    await carry_out_redrives(pool)
+    earlier = utc_now() - timedelta(seconds=5)
+    land(world, messages_body(world, status("wamid.1", "sent", at=earlier, token=token)))
+    await apply_batch(pool)
+    assert world.one("select count(*) from raw.webhook_queue") == 0
+    assert world.states() == {"queued": 1}
+    await dispatcher.handle(ticket_for(ids))
+    assert len(meta.received) == 1
+    # And what reached the person after all is not sent once more.
+    fail(world, ids, code=131000)
+    ask(world, campaign)
+    await carry_out_redrives(pool)
+    land(world, messages_body(world, status("wamid.1", "delivered", token=token)))
+    await apply_batch(pool)
+    assert world.states() == {"delivered": 1}
