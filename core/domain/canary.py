@@ -16,6 +16,8 @@ from core.errors import InvalidInput
 _MAX_WAVES: Final = 10
 _MIN_JUDGED: Final = 20
 """Shares of fewer answers say nothing: one bad address of three is no bad template."""
+_ALL_FAILED: Final = 3
+"""So many failures without one success are a reason, however small the wave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,10 @@ class Signals:
 
     released_at: datetime
     open_messages: int
+    posted_messages: int
+    """Messages that Meta took, or refused at once."""
+    heard_messages: int
+    """Those of them that Meta has told something about since."""
     judged_messages: int
     """Messages that Meta delivered or refused."""
     failed_messages: int
@@ -99,6 +105,14 @@ def judge_wave(canary: Canary, signals: Signals, *, now: datetime) -> Verdict:
     ready_at = signals.released_at + canary.wait
     if now < ready_at:
         return Verdict(waiting_for=f"the wait until {ready_at:%Y-%m-%dT%H:%M:%SZ}")
+    # No news is no good news: webhooks may be lost, held back, or waiting for the applier.
+    if signals.heard_messages * 2 < signals.posted_messages:
+        return Verdict(
+            waiting_for=(
+                f"Meta's word on half of {signals.posted_messages} messages"
+                f" ({signals.heard_messages} so far)"
+            )
+        )
     return Verdict(release=True)
 
 
@@ -109,6 +123,8 @@ def _reason_to_stop(canary: Canary, signals: Signals) -> str | None:
         return "the template's quality is RED"
     if signals.number_quality == "RED":
         return "the number's quality is RED"
+    if signals.failed_messages == signals.judged_messages >= _ALL_FAILED:
+        return f"all {signals.failed_messages} that Meta judged so far failed"
     if signals.judged_messages < _MIN_JUDGED:
         return None
     limited = Decimal(signals.limited_messages * 100) / signals.judged_messages

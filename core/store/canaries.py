@@ -23,6 +23,8 @@ class WaitingCanary:
     released_wave: int
     released_at: datetime
     open_messages: int
+    posted_messages: int
+    heard_messages: int
     judged_messages: int
     failed_messages: int
     limited_messages: int

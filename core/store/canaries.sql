@@ -11,6 +11,12 @@ select
         where m.state in ('queued', 'sending', 'in_doubt', 'held')
     ) as open_messages,
     count(m.message_id) filter (
+        where m.state in ('accepted', 'sent', 'delivered', 'read', 'failed')
+    ) as posted_messages,
+    count(m.message_id) filter (
+        where m.state in ('sent', 'delivered', 'read', 'failed')
+    ) as heard_messages,
+    count(m.message_id) filter (
         where m.state in ('delivered', 'read', 'failed')
     ) as judged_messages,
     count(m.message_id) filter (where m.state = 'failed') as failed_messages,

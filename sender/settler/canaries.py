@@ -56,6 +56,8 @@ def _signals(waiting: WaitingCanary) -> Signals:
     return Signals(
         released_at=waiting.released_at,
         open_messages=waiting.open_messages,
+        posted_messages=waiting.posted_messages,
+        heard_messages=waiting.heard_messages,
         judged_messages=waiting.judged_messages,
         failed_messages=waiting.failed_messages,
         limited_messages=waiting.limited_messages,

@@ -19,6 +19,8 @@ def signals(**changes: object) -> Signals:
     values: dict[str, object] = {
         "released_at": NOW - timedelta(hours=1),
         "open_messages": 0,
+        "posted_messages": 120,
+        "heard_messages": 110,
         "judged_messages": 100,
         "failed_messages": 0,
         "limited_messages": 0,
@@ -55,6 +57,8 @@ def test_bad_news_stops_at_once_also_before_the_wait_is_over(
     [
         {"open_messages": 1},
         {"released_at": NOW - timedelta(minutes=14, seconds=59)},
+        {"heard_messages": 59, "judged_messages": 0},
+        {"heard_messages": 0, "judged_messages": 0, "posted_messages": 1},
     ],
 )
 def test_good_news_waits(changes: dict[str, object]) -> None:
@@ -63,8 +67,17 @@ def test_good_news_waits(changes: dict[str, object]) -> None:
     assert verdict.waiting_for is not None
 
 
-def test_a_few_failures_of_a_tiny_wave_say_nothing() -> None:
-    assert judge_wave(CANARY, signals(judged_messages=19, failed_messages=19), now=NOW).release
+def test_a_wave_that_posted_nothing_has_nothing_to_hear_of() -> None:
+    quiet = signals(posted_messages=0, heard_messages=0, judged_messages=0)
+    assert judge_wave(CANARY, quiet, now=NOW).release
+
+
+def test_some_failures_of_a_tiny_wave_say_nothing_unless_all_failed() -> None:
+    assert judge_wave(CANARY, signals(judged_messages=19, failed_messages=18), now=NOW).release
+    assert judge_wave(CANARY, signals(judged_messages=19, failed_messages=19), now=NOW).stop
+    assert judge_wave(CANARY, signals(judged_messages=3, failed_messages=3), now=NOW).stop
+    assert judge_wave(CANARY, signals(judged_messages=2, failed_messages=2), now=NOW).release
+    assert judge_wave(CANARY, signals(judged_messages=0, failed_messages=0), now=NOW).release
     assert judge_wave(CANARY, signals(judged_messages=20, failed_messages=19), now=NOW).stop
 
 

@@ -298,3 +298,19 @@ async def test_a_late_sent_of_the_attempt_that_failed_takes_nothing_out_of_the_q
     land(world, messages_body(world, status("wamid.1", "delivered", token=token)))
     await apply_batch(pool)
     assert world.states() == {"delivered": 1}
+
+
+async def test_a_canary_does_not_go_on_while_nothing_is_heard_of_its_wave(
+    world: World, campaign: UUID, pool: Pool
+) -> None:
+    first, _, _ = waves(world, campaign, 30, 30, 30)
+    world.execute(
+        "update app.messages set state = 'accepted', attempt_no = 1, accepted_at = now()"
+        " where message_id = any(%s)",
+        first,
+    )
+    assert await ask_gates(pool) == 0
+    world.execute("update app.messages set state = 'sent' where message_id = any(%s)", first[:14])
+    assert await ask_gates(pool) == 0
+    world.execute("update app.messages set state = 'sent' where message_id = any(%s)", first[:15])
+    assert await ask_gates(pool) == 1
