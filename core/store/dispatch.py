@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final, LiteralString
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from core.domain.ids import ContactId, MessageId, PhoneNumberId, TemplateId, TenantId, WabaId
 from core.store.arrays import as_array
@@ -106,6 +106,23 @@ async def claim_messages(
             },
         )
         return await cursor.fetchall()
+
+
+async def list_stopped(
+    connection: Connection, *, tenant_id: TenantId, message_ids: Sequence[MessageId]
+) -> frozenset[MessageId]:
+    """Which of these claims nobody may post any more: for those that waited since their claim."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            _SQL.list_stopped,
+            {
+                "tenant_id": tenant_id,
+                "message_ids": list(message_ids),
+                "lowest": min(message_ids),
+                "highest": max(message_ids),
+            },
+        )
+        return frozenset(MessageId(found) for found in await cursor.fetchall())
 
 
 async def lock_messages(

@@ -413,6 +413,57 @@ select
 from claimed
 order by message_id
 
+-- list_stopped --
+-- Which of these claims may no longer be posted: what was stopped, or who withdrew, since then.
+select m.message_id
+from app.messages as m
+left join app.campaigns as campaign
+    on m.tenant_id = campaign.tenant_id
+    and m.campaign_id = campaign.campaign_id
+left join app.templates as template
+    on m.tenant_id = template.tenant_id
+    and m.template_id = template.template_id
+left join app.consent_states as consent
+    on m.tenant_id = consent.tenant_id
+    and m.contact_id = consent.contact_id
+    and m.category = consent.purpose
+inner join app.tenants as tenant on m.tenant_id = tenant.tenant_id
+inner join app.phone_numbers as number
+    on m.tenant_id = number.tenant_id
+    and m.phone_number_id = number.phone_number_id
+inner join app.whatsapp_accounts as account
+    on number.tenant_id = account.tenant_id
+    and number.waba_id = account.waba_id
+where m.tenant_id = %(tenant_id)s
+    and m.message_id = any(%(message_ids)s::uuid[])
+    and m.message_id >= %(lowest)s
+    and m.message_id <= %(highest)s
+    and (
+        campaign.status <> 'running'
+        or template.halted_reason is not null
+        or consent.granted is false
+        or tenant.status <> 'active'
+        or number.paused_until > now()
+        or account.blocked_reason is not null
+        or exists (
+            select 1
+            from ops.switches as s
+            where s.lifted_at is null
+                and s.expires_at > now()
+                and (
+                    s.scope = 'everything'
+                    or (
+                        s.tenant_id = m.tenant_id
+                        and (
+                            s.scope = 'tenant'
+                            or (s.scope = 'number' and s.subject = m.phone_number_id)
+                            or (s.scope = 'campaign' and s.subject = m.campaign_id::text)
+                        )
+                    )
+                )
+        )
+    )
+
 -- lock_messages --
 -- Locks messages in the one order that workers and appliers share.
 select m.message_id

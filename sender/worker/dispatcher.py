@@ -39,6 +39,7 @@ from sender.worker.outcomes import (
     judge_in_doubt,
     judge_not_sent,
 )
+from sender.worker.stops import Stops
 from sender.worker.weather import Weather
 
 _RECORD_TRIES: Final = 6
@@ -111,6 +112,7 @@ class Dispatcher:
         latest_start = LatestStart(
             self._settings.lease_seconds - self._settings.send_timeout_seconds
         )
+        stops = Stops(self._pool, ticket.tenant_id)
         async with platform_transaction(self._pool) as connection:
             claimed = await dispatch.claim_messages(
                 connection,
@@ -128,7 +130,7 @@ class Dispatcher:
                 connection, tenant_id=ticket.tenant_id, waba_id=claimed[0].waba_id
             )
         MESSAGES_CLAIMED.inc(len(claimed))
-        sent = await self._send_all(ticket, claimed, sealed, latest_start)
+        sent = await self._send_all(ticket, claimed, sealed, latest_start, stops)
         await self._record(ticket, sent, sealed)
         await tell_weather(self._pool, ticket, weather)
         return sent
@@ -144,6 +146,7 @@ class Dispatcher:
         claimed: list[ClaimedMessage],
         sealed: bytes | None,
         latest: LatestStart,
+        stops: Stops,
     ) -> list[Sent]:
         try:
             api = self._api_for(ticket, sealed)
@@ -153,7 +156,7 @@ class Dispatcher:
             return [_not_sent(item, wait_seconds=wait, detail=error.detail) for item in claimed]
         ready = await self._media.resolve(api, ticket, claimed)
         sends = [
-            asyncio.create_task(self._send(api, ticket, message, latest))
+            asyncio.create_task(self._send(api, ticket, message, latest, stops))
             for message in ready
             if isinstance(message, ClaimedMessage)
         ]
@@ -197,7 +200,12 @@ class Dispatcher:
             _log.warning("a number could not be paused", problem=type(error).__name__)
 
     async def _send(
-        self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, latest: LatestStart
+        self,
+        api: CloudApi,
+        ticket: Ticket,
+        message: ClaimedMessage,
+        latest: LatestStart,
+        stops: Stops,
     ) -> Sent:
         async with self._gate:
             if latest.is_over() or self._stopping():
@@ -206,11 +214,20 @@ class Dispatcher:
             weather, began_at = self._weather[ticket.phone_number_id], time.monotonic()
             if weather.is_resting(began_at):
                 return _not_sent(message, wait_seconds=0, detail=REST_REASON)
+            if await self._is_stopped(ticket, message, stops):
+                return _not_sent(message, wait_seconds=0, detail="stopped")
             sent, given_up = await self._call(api, ticket, message, latest)
             answered = None if given_up else is_answered(sent.judgement.outcome)
             if answered is not None:
                 weather.observe(answered=answered, began_at=began_at, at=time.monotonic())
             return sent
+
+    async def _is_stopped(self, ticket: Ticket, message: ClaimedMessage, stops: Stops) -> bool:
+        """Whether a claim that waited was stopped meanwhile; without a database nothing goes."""
+        try:
+            return await stops.holds(message.message_id, ticket.message_ids)
+        except (Unavailable, psycopg.OperationalError):
+            return True
 
     async def _call(
         self, api: CloudApi, ticket: Ticket, message: ClaimedMessage, latest: LatestStart

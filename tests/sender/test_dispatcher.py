@@ -94,6 +94,75 @@ async def test_what_is_stopped_is_not_claimed(
     assert world.states() == {"queued": 2}
 
 
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "update app.campaigns set status = 'paused'",
+        "update app.phone_numbers set paused_until = now() + interval '1 hour'",
+        "update app.whatsapp_accounts set blocked_reason = 'test'",
+        "update app.templates set halted_reason = 'test'",
+        "update app.tenants set status = 'suspended'",
+        "insert into ops.switches (switch_id, scope, reason, set_by, expires_at)"
+        " values (gen_random_uuid(), 'everything', 'test', 'test', now() + interval '1 hour')",
+    ],
+)
+async def test_what_is_stopped_while_claims_wait_for_a_slow_meta_is_not_posted(
+    world: World,
+    database: Settings,
+    pool: Pool,
+    meta: MetaStub,
+    ticket_for: MakeTicket,
+    stop: str,
+) -> None:
+    """A pause acts within 2 s also on what was claimed and waits at the gate."""
+    ids = world.add_messages(world.add_campaign(), world.add_contacts(8))
+
+    posting = asyncio.Event()
+
+    async def slow(payload: dict[str, Any]) -> web.StreamResponse:
+        if len(meta.received) == 2:
+            posting.set()
+        await asyncio.sleep(0.8)
+        return await meta.accept(payload)
+
+    meta.answer = slow
+    settings = database.model_copy(update={"meta_base_url": meta.url, "meta_max_connections": 2})
+    async with open_session(max_connections=2, timeout_seconds=5) as session:
+        dispatcher = Dispatcher(settings, pool, session, worker="slow")
+        handled = asyncio.create_task(dispatcher.handle(ticket_for(ids)))
+        await posting.wait()
+        world.execute(stop)
+        await handled
+    assert len(meta.received) == 2
+    assert world.states() == {"accepted": 2, "queued": 6}
+
+
+async def test_who_withdraws_while_their_claim_waits_for_a_slow_meta_is_not_written_to(
+    world: World, database: Settings, pool: Pool, meta: MetaStub, ticket_for: MakeTicket
+) -> None:
+    contacts = world.add_contacts(3)
+    ids = world.add_messages(None, contacts, category="marketing")
+
+    posting = asyncio.Event()
+
+    async def slow(payload: dict[str, Any]) -> web.StreamResponse:
+        if len(meta.received) == 1:
+            posting.set()
+        await asyncio.sleep(0.8)
+        return await meta.accept(payload)
+
+    meta.answer = slow
+    settings = database.model_copy(update={"meta_base_url": meta.url, "meta_max_connections": 1})
+    async with open_session(max_connections=1, timeout_seconds=5) as session:
+        dispatcher = Dispatcher(settings, pool, session, worker="slow")
+        handled = asyncio.create_task(dispatcher.handle(ticket_for(ids)))
+        await posting.wait()
+        world.consent(contacts[2], granted=False)
+        await handled
+    assert len(meta.received) == 2
+    assert world.states() == {"accepted": 2, "queued": 1}
+
+
 async def test_an_expired_ticket_claims_nothing(
     world: World, meta: MetaStub, dispatcher: Dispatcher, ticket_for: MakeTicket
 ) -> None:
