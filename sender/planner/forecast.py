@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from core.domain.canary import read_canary
 from core.domain.quiet_hours import QuietHours, choose_rule, is_quiet
 from core.store.plans import PlanInputs, Portfolio
 from sender.planner.finish_time import HORIZON, Crowd, Room, finish_at
@@ -74,6 +75,8 @@ def forecast(
     room = _room(portfolio)
     best = finish_at(crowds, start=start, per_second=float(inputs.throughput_per_second), room=room)
     worst = finish_at(crowds, start=start, per_second=float(granted), room=room)
+    waits = _waits(inputs)
+    best, worst = _later(start, best, waits), _later(start, worst, waits)
     return Forecast(
         start=start,
         earliest=best,
@@ -82,6 +85,20 @@ def forecast(
         neighbours=neighbours,
         words=tuple(_words(inputs, rules, room, neighbours, worst)),
     )
+
+
+def _waits(inputs: PlanInputs) -> timedelta:
+    """What a canary waits between its waves, at the least."""
+    if inputs.canary is None:
+        return timedelta()
+    canary = read_canary(inputs.canary)
+    return canary.wait * (canary.waves - 1)
+
+
+def _later(start: datetime, end: datetime | None, waits: timedelta) -> datetime | None:
+    if end is None or end + waits > start + HORIZON:
+        return None
+    return end + waits
 
 
 def _room(portfolio: Portfolio | None) -> Room | None:
@@ -139,6 +156,8 @@ def _words(
         words.append("the portfolio's limit of people a day")
     if rules:
         words.append("quiet hours, in each person's own time zone")
+    if inputs.canary is not None:
+        words.append("the waits between the canary's waves, and what its gates see")
     if inputs.local_delivery:
         words.append("delivery by each person's own clock")
     if worst is None:

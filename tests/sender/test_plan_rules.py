@@ -194,6 +194,25 @@ async def test_local_delivery_is_the_tenant_s_wall_clock_in_each_person_s_zone(
     )
 
 
+async def test_the_finish_time_counts_the_waits_of_a_canary(world: World, pool: Pool) -> None:
+    world.add_contacts(20)
+    finishes = {}
+    for name, canary in (
+        ("none", None),
+        ("hour", Jsonb({"percents": ["1", "10", "100"], "wait_minutes": 60})),
+        ("weeks", Jsonb({"percents": ["1", "2", "3", "4", "5", "100"], "wait_minutes": 10_080})),
+    ):
+        campaign_id = world.add_campaign(status="planning")
+        again(world, campaign_id, canary=canary)
+        await plan_next(pool)
+        finishes[name] = the_plan(world, campaign_id)["finish"]
+    for end in ("seconds_at_best", "seconds_at_worst"):
+        assert abs(finishes["hour"][end] - finishes["none"][end] - 7_200) <= 1
+        assert finishes["weeks"][end] is None
+    assert any("canary" in word for word in finishes["hour"]["depends_on"])
+    assert not any("canary" in word for word in finishes["none"]["depends_on"])
+
+
 async def test_people_tired_of_marketing_are_left_in_peace(database: Settings, pool: Pool) -> None:
     world = World(settings=database).build(category="marketing")
     tired, full, fine = world.add_contacts(3)
