@@ -99,7 +99,8 @@ async def _apply(connection: Connection, consequence: Consequence) -> None:
 async def _delay(connection: Connection, consequence: Consequence) -> None:
     """Slow a number, or rest what would meet the same answer, instead of asking again.
 
-    4 is the limit of our app: the account that met it rests, everybody else slows down.
+    The numbers of an account that met its limit rest and slow down. 4 is the limit of our app:
+    everybody else slows down, too.
     """
     error, asked = consequence.error, consequence.retry_after_seconds or 0
     slows = error.scope is ErrorScope.NUMBER and (error.wait_seconds or 1) <= 1

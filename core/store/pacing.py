@@ -198,7 +198,7 @@ async def end_pauses(connection: Connection) -> int:
 async def rest_account(
     connection: Connection, *, tenant_id: TenantId, waba_id: WabaId, seconds: int, reason: str
 ) -> None:
-    """All numbers of an account rest: the next call of any would meet the same limit."""
+    """All numbers of an account rest, and send less after it: they share the limit."""
     await connection.execute(
         _SQL.rest_account,
         {"tenant_id": tenant_id, "waba_id": waba_id, "seconds": seconds, "reason": reason},

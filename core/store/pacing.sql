@@ -190,7 +190,8 @@ where m.message_id >= %(lowest)s
     and (m.claimed_at is null or m.claimed_at < probe.issued_at)
 
 -- raise_grants --
--- Additive increase back to what Meta grants, for numbers not throttled in the last seconds.
+-- Additive increase back to what Meta grants, for numbers not throttled in the last seconds. Not
+-- while they rest: nothing has shown yet that more would pass.
 -- cross-tenant: one pacer serves every tenant
 update app.phone_numbers
 set granted_per_second = least(
@@ -199,6 +200,7 @@ set granted_per_second = least(
 )
 where granted_per_second < throughput_per_second
     and (throttled_at is null or throttled_at < now() - interval '3 seconds')
+    and (paused_until is null or paused_until <= now())
 
 -- end_pauses --
 -- Lifts the pauses that are over and closes what they told people; returns how many ended.
@@ -234,14 +236,25 @@ select count(*) as numbers
 from ended
 
 -- rest_account --
--- After an account-wide limit: its numbers rest for the time Meta gave.
+-- After an account-wide limit: its numbers rest for the time Meta gave, and are slower after it, at
+-- most once a second however many sends met it. A longer pause keeps its end and its reason.
 update app.phone_numbers
 set
+    pause_reason = case
+        when paused_until > now() + make_interval(secs => %(seconds)s::double precision)
+            then pause_reason
+        else %(reason)s
+    end,
     paused_until = greatest(
-        coalesce(paused_until, now()),
-        now() + make_interval(secs => %(seconds)s::double precision)
+        paused_until, now() + make_interval(secs => %(seconds)s::double precision)
     ),
-    pause_reason = %(reason)s
+    granted_per_second = case
+        when throttled_at >= now() - interval '1 second' then granted_per_second
+        else greatest(1, round(granted_per_second * 0.7, 2))
+    end,
+    throttled_at = case
+        when throttled_at >= now() - interval '1 second' then throttled_at else now()
+    end
 where (tenant_id, phone_number_id) in (
     select resting.tenant_id, resting.phone_number_id
     from app.phone_numbers as resting

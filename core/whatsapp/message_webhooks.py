@@ -259,12 +259,10 @@ def _preference(item: Json, place: Place) -> Update:
     word = text(item, "value", limit=16)
     if not word:
         raise Malformed("value is missing or no word")
-    wa_id = optional_identifier(item, "wa_id", limit=_WA_ID)
-    user_id = optional_identifier(item, "user_id", limit=_USER_ID)
-    if wa_id is None and user_id is None:
-        raise Malformed("neither wa_id nor user_id says whose preference it is")
+    wa_id, user_id = _whose(item, place.person or {})
     category = text(item, "category", limit=64) or ""
-    if word not in ("stop", "resume"):
+    wish = word.strip().lower()
+    if wish not in ("stop", "resume"):
         return UnknownPreference(
             position=0,
             waba_id=place.waba,
@@ -282,9 +280,26 @@ def _preference(item: Json, place: Place) -> Update:
         wa_id=wa_id,
         user_id=user_id,
         category=category,
-        stopped=word == "stop",
+        stopped=wish == "stop",
         occurred_at=instant(item, "timestamp"),
     )
+
+
+def _whose(item: Json, person: Json) -> tuple[str | None, str | None]:
+    """Whose preference it is: the item's own word, else the body's one person's, else a parent id.
+
+    Raises Malformed when nobody is named.
+    """
+    for source in (item, person):
+        wa_id = optional_identifier(source, "wa_id", limit=_WA_ID)
+        user_id = optional_identifier(source, "user_id", limit=_USER_ID)
+        if wa_id is not None or user_id is not None:
+            return wa_id, user_id
+    for source in (item, person):
+        parent = optional_identifier(source, "parent_user_id", limit=_USER_ID)
+        if parent is not None:
+            return None, parent
+    raise Malformed("neither wa_id nor user_id says whose preference it is")
 
 
 def _user_id(item: Json, place: Place) -> Update:

@@ -11,13 +11,17 @@ from core.whatsapp.updates import BadUpdate, UnknownUpdate, Update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an update stands; `occurred_at` is the entry's time, there for templates, accounts."""
+    """Where an update stands; `occurred_at` is the entry's time, there for templates, accounts.
+
+    `person` is the one in `contacts`, where a preference may name nobody itself.
+    """
 
     path: str
     field: str = ""
     waba_id: WabaId | None = None
     phone_number_id: PhoneNumberId | None = None
     occurred_at: datetime | None = None
+    person: Json | None = None
 
     def at(self, step: str) -> "Place":
         """One step further down."""

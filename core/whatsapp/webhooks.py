@@ -126,6 +126,8 @@ def _change(change: Json, place: Place) -> Iterator[Update]:
 def _value(value: Json, place: Place) -> Iterator[Update]:
     number = optional_identifier(child(value, "metadata"), "phone_number_id", limit=64)
     inside = replace(place, phone_number_id=None if number is None else PhoneNumberId(number))
+    if inside.field == "user_preferences":
+        inside = replace(inside, person=_only_person(value))
     lists = message_webhooks.lists_of(inside.field)
     if lists is not None and any(name in value for name in lists):
         yield from _lists(value, inside, lists)
@@ -139,6 +141,14 @@ def _value(value: Json, place: Place) -> Iterator[Update]:
         yield unknown(inside, "field" if lists is None else f"none of {', '.join(lists)}")
         return
     yield from _guarded_one(value, inside, reader)
+
+
+def _only_person(value: Json) -> Json | None:
+    """The one in `contacts`; None for nobody, and for several: nothing says which."""
+    people = value.get("contacts")
+    if isinstance(people, list):
+        people = people[0] if len(people) == 1 else None
+    return people if isinstance(people, dict) else None
 
 
 def _lists(value: Json, place: Place, readers: Mapping[str, Reader]) -> Iterator[Update]:

@@ -1,6 +1,5 @@
 """Updates that are not about a message: people's preferences, templates, accounts, troubles."""
 
-from core.clock import utc_now
 from core.domain.ids import PhoneNumberId, TenantId, WabaId
 from core.domain.provider_errors import classify
 from core.store import webhooks
@@ -76,7 +75,8 @@ async def _apply_trouble(
         phone_number_id=number,
         contact_id=None,
         template_id=None,
-        occurred_at=utc_now(),
+        # It carries no time: what a person lifted while the body waited stays lifted.
+        occurred_at=arrived.received_at,
     )
     await apply_consequences(connection, [consequence])
 

@@ -10,6 +10,7 @@ from core.broker.envelopes import Ticket
 from core.domain.ids import PhoneNumberId, TenantId, WabaId
 from core.domain.provider_errors import classify
 from core.settings import Settings
+from core.store import pacing
 from core.store.database import Pool, platform_transaction
 from sender.consequences import Consequence, apply_consequences
 from sender.worker.dispatcher import Dispatcher
@@ -64,8 +65,8 @@ def grants_and_rests(world: World, numbers: dict[str, str]) -> dict[str, tuple[f
         (130429, None, {"met": (700, 0), "second": (1000, 0), "other": (1000, 0)}),
         (130429, 90, {"met": (700, 90), "second": (1000, 0), "other": (1000, 0)}),
         (131057, None, {"met": (1000, 60), "second": (1000, 0), "other": (1000, 0)}),
-        (80007, None, {"met": (1000, 60), "second": (1000, 60), "other": (1000, 0)}),
-        (80007, 1200, {"met": (1000, 1200), "second": (1000, 1200), "other": (1000, 0)}),
+        (80007, None, {"met": (700, 60), "second": (700, 60), "other": (1000, 0)}),
+        (80007, 1200, {"met": (700, 1200), "second": (700, 1200), "other": (1000, 0)}),
         (4, None, {"met": (700, 60), "second": (700, 60), "other": (700, 0)}),
     ],
     ids=["throughput", "with-wait", "upgrade-minute", "account", "account-with-wait", "app"],
@@ -98,3 +99,34 @@ async def test_what_meets_a_limit_of_its_number_keeps_its_place(
     await dispatcher.handle(ticket_for(ids))
     assert world.states() == {"queued": 3}
     assert world.one("select count(*) from app.messages where not_before is not null") == 0
+
+
+async def test_the_rest_of_an_account_keeps_the_reason_and_the_end_of_a_longer_pause(
+    world: World, pool: Pool, numbers: dict[str, str]
+) -> None:
+    forever = datetime(9999, 1, 1, tzinfo=UTC)
+    world.execute(
+        "update app.phone_numbers set paused_until = %s, pause_reason = '131031 account_locked'"
+        " where phone_number_id = %s",
+        forever,
+        numbers["met"],
+    )
+    await meet(world, pool, 80007, None)
+    paused = "select paused_until, pause_reason from app.phone_numbers where phone_number_id = %s"
+    assert world.one(paused, numbers["met"]) == (forever, "131031 account_locked")
+    assert world.one(paused, numbers["second"])[1] == "80007 waba_call_limit"
+
+
+async def test_a_slowed_number_gets_faster_only_after_its_rest(
+    world: World, pool: Pool, numbers: dict[str, str]
+) -> None:
+    await meet(world, pool, 80007, None)
+    world.execute("update app.phone_numbers set throttled_at = now() - interval '9 seconds'")
+    grants = "select granted_per_second::int from app.phone_numbers where phone_number_id = %s"
+    async with platform_transaction(pool) as connection:
+        await pacing.raise_grants(connection)
+    assert world.one(grants, numbers["met"]) == 700
+    world.execute("update app.phone_numbers set paused_until = now()")
+    async with platform_transaction(pool) as connection:
+        await pacing.raise_grants(connection)
+    assert world.one(grants, numbers["met"]) == 720
