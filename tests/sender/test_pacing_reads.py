@@ -197,7 +197,7 @@ async def test_rows_that_are_not_due_are_not_looked_at(
         assert found.message_id == pattern
     else:
         assert await pacing.list_due_singles(session, [(number, 100)]) == {
-            number.phone_number_id: [pattern]
+            number.phone_number_id: [(pattern, None)]
         }
     assert await explained_buffers(session, kind, cursor, number) < 60
 
