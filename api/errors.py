@@ -212,7 +212,9 @@ def _pointer(location: Sequence[str | int], body: Any, *, missing: bool) -> str:
     """Where in the request, as RFC 6901: a body by its members, the rest by `/query/limit`."""
     parts = list(location)
     if parts and parts[0] == "body":
-        parts = list(_parts_of_body(parts[1:], body, missing=missing))
+        # What our own rules found names members only, and comes without a body.
+        walked = parts[1:] if body is None else _parts_of_body(parts[1:], body, missing=missing)
+        parts = list(walked)
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 

@@ -141,7 +141,7 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
             (item.tenant_id, item.arrived.update.wamid)
             for item in new
             if item.arrived.update.state is MessageState.SENT
-            and _is_tried_again(messages.get(item.message_id))
+            and _is_tried_again(messages.get(item.message_id), item.attempt_no)
         ],
     )
     folded: list[Folded] = []
@@ -184,9 +184,13 @@ async def _fold_and_write(connection: Connection, new: Sequence[_Matched]) -> in
     return sum(len(item.facts) for item in folded)
 
 
-def _is_tried_again(message: KnownMessage | None) -> bool:
-    """Whether attempts were made and none of them counts now: doubtful, re-driven, under way."""
-    return message is not None and message.wamid is None and message.attempt_no > 0
+def _is_tried_again(message: KnownMessage | None, attempt_no: int) -> bool:
+    """Whether that attempt is over and another one waits or is under way."""
+    return (
+        message is not None
+        and message.wamid is None
+        and (message.state == MessageState.QUEUED or attempt_no < message.attempt_no)
+    )
 
 
 def _consequences(message: KnownMessage, items: Sequence[_Matched]) -> list[Consequence]:

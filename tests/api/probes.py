@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from api.openapi import operations
+from core.domain.ids import new_id
 
 _JSON = "application/json"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -189,7 +190,7 @@ class _Maker:
                 body["tenant_id"] = value
         headers = {name: value} if kind == "header" else {}
         if self._needs_key() and "Idempotency-Key" not in headers:
-            headers["Idempotency-Key"] = f"probe-{value}"[:200]
+            headers["Idempotency-Key"] = f"probe-{new_id()}"
         return Question(
             method=self.method,
             path=re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "unknown"), self.path),

@@ -18,7 +18,7 @@ from tests.api.conftest import PASSWORD, Account, as_tenant
 Admin = psycopg.Connection[tuple[object, ...]]
 OPEN_PATHS = {"/health/live", "/health/ready", "/metrics", "/problems", "/problems/{code}"}
 OPEN_PATHS |= {"/v1/login", "/webhooks/meta", "/v1/token/refresh", "/v1/invitations/accept"}
-OPEN_PATHS |= {"/.well-known/jwks.json", "/health/startup"}
+OPEN_PATHS |= {"/.well-known/jwks.json", "/health/startup", "/deprecations"}
 
 
 def operations(app: FastAPI) -> list[tuple[str, str, dict[str, Any]]]:
