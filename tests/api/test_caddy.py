@@ -131,7 +131,8 @@ async def test_what_the_proxy_lets_through_keeps_out_and_says_of_the_client(
         large = b'{"name": "' + b"x" * JSON_LIMIT + b'"}'
         kind = {"Content-Type": "application/json"}
         refused = await client.post("/v1/lists", content=large, headers=kind)
-        assert refused.status_code == 413
+        # Caddy stops sending in the middle: who is first, its limit or the API's end, is a race.
+        assert refused.status_code in {413, 502}
         assert len((await client.get("/v1/lists")).json()["items"]) == 2
         # Whatever a client says of its address, the proxy says the true one: one count for all.
         async with httpx.AsyncClient(base_url=base) as stranger:
